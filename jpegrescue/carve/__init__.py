@@ -1,0 +1,1 @@
+"""Finding JPEG files by their structure at any byte offset."""

@@ -1,0 +1,1 @@
+"""The order of stages: the only place that knows it."""

@@ -1,0 +1,91 @@
+"""The report: one value object per part of `report.json` (schema_version 1)."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from jpegrescue.model.decode import ResyncPoint, Segment
+from jpegrescue.model.evidence import ByteRange, Evidence, Hashes
+from jpegrescue.model.jpeg import Thumbnail
+from jpegrescue.model.problem import Problem
+
+FileGrade = Literal["no_damage_found", "repaired", "partly_restored", "fragment", "undecodable"]
+Claim = Literal["exact_scan", "consistent", "none"]
+RunState = Literal["running", "done", "interrupted", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Versions and machine that produced the run."""
+
+    python: str
+    platform: str
+    processor: str
+    cores: int
+    packages: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The run record. Times are UTC, ISO 8601; `argv` has keys redacted."""
+
+    id: str
+    command: str
+    version: str
+    argv: tuple[str, ...]
+    case: str | None
+    exhibit: str | None
+    examiner: str | None
+    started: str
+    finished: str | None
+    state: RunState
+    environment: Environment
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFile:
+    """A file that was written, its path relative to the report's folder."""
+
+    path: str
+    kind: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Everything known about one picture.
+
+    `runs` are in evidence coordinates; `evidence` is the input file of `restore` and `None` in `carve`, where the
+    report's own evidence holds for all. `hashes` cover the carved (decrypted) bytes.
+    """
+
+    name: str
+    evidence: Evidence | None
+    runs: tuple[ByteRange, ...]
+    size: int
+    hashes: Hashes
+    end: str
+    width: int | None
+    height: int | None
+    sampling: str | None
+    process: str | None
+    mcus: int | None
+    thumbnail: Thumbnail | None
+    grade: FileGrade
+    claim: Claim
+    resync_points: tuple[ResyncPoint, ...]
+    segments: tuple[Segment, ...]
+    lost_mcus: int | None
+    outputs: tuple[OutputFile, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The whole of `report.json`."""
+
+    run: Run
+    evidence: Evidence | None
+    images: tuple[Image, ...]
+    problems: tuple[Problem, ...]
+    schema_version: Literal[1] = field(default=1, kw_only=True)

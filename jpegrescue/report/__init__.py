@@ -1,0 +1,1 @@
+"""The report as JSON, its schema, and atomic output."""

@@ -1,0 +1,1 @@
+"""The evidence as stacked layers of bytes, opened read-only."""

@@ -1,0 +1,1 @@
+"""Sector ciphers over a byte source."""
