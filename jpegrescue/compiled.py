@@ -11,10 +11,9 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 _PACKAGE = Path(__file__).parent
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def _sources_digest() -> str:
@@ -52,13 +51,13 @@ if CACHE_FOLDER is not None:
 import numba  # noqa: E402  (the cache folder must be in the environment before this import)
 
 
-def kernel(function: _Function) -> _Function:
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile on first call, without the GIL, cached on disk where a folder for it is writable."""
-    compiled: _Function = numba.njit(nogil=True, cache=CACHE_FOLDER is not None)(function)
+    compiled: Callable[..., Any] = numba.njit(nogil=True, cache=CACHE_FOLDER is not None)(function)
     return compiled
 
 
-def inlined(function: _Function) -> _Function:
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
     """Like `kernel`, for small helpers that are compiled into their callers."""
-    compiled: _Function = numba.njit(nogil=True, inline="never", forceinline=True)(function)
+    compiled: Callable[..., Any] = numba.njit(nogil=True, forceinline=True)(function)
     return compiled

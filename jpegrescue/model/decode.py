@@ -81,7 +81,7 @@ class ScanDecode:
 
 @dataclass(frozen=True, slots=True)
 class Decode:
-    """Outcome of a file: planes in frame order, scans in file order, and MCUs of the picture nothing was decoded for."""
+    """Outcome of a file: planes in frame order, scans in file order, and MCUs that nothing was decoded for."""
 
     planes: tuple[ComponentPlane, ...]
     scans: tuple[ScanDecode, ...]

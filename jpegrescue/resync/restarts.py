@@ -1,0 +1,74 @@
+"""Restart markers as anchors: they fix index, DC and bit position (ITU-T T.81 F.2.1.3 and E.2.4)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jpegrescue.jpeg.entropy import ScanBytes
+from jpegrescue.resync import _kernels
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Restart intervals of one scan as they will be decoded.
+
+    `bits`: int64 (n, 2), half-open bit ranges in `ScanBytes.data`; `first_mcu`, `count`: int64 (n,), raster index of
+    the first MCU and MCUs to decode (more than one restart interval where a marker between is lost); `anchored`: bool
+    (n,), whether the interval's place follows from markers without doubt.
+    """
+
+    bits: NDArray[np.int64]
+    first_mcu: NDArray[np.int64]
+    count: NDArray[np.int64]
+    anchored: NDArray[np.bool_]
+    mismatches: int
+
+
+def whole_scan(stripped: ScanBytes, mcus: int) -> Intervals:
+    """One interval: no restart markers."""
+    return Intervals(
+        bits=np.array([[0, 8 * stripped.size]], np.int64),
+        first_mcu=np.zeros(1, np.int64),
+        count=np.array([mcus], np.int64),
+        anchored=np.ones(1, np.bool_),
+        mismatches=0,
+    )
+
+
+def anchor(stripped: ScanBytes, mcus: int, interval: int, *, ends: bool) -> Intervals:
+    """Intervals of a scan of `mcus` MCUs, `interval` MCUs each; `ends`: the scan's end was seen."""
+    if interval <= 0:
+        return whole_scan(stripped, mcus)
+    intervals = -(-mcus // interval)
+    markers = stripped.restart_at.size
+    regular = markers == intervals - 1 and np.array_equal(stripped.restart_number, np.arange(markers) % 8)
+    if regular:
+        opens = np.arange(1, intervals, dtype=np.int64)
+        kept = stripped.restart_at
+    else:
+        opens, kept = _solve(stripped, intervals, ends=ends)
+    starts = np.concatenate((np.zeros(1, np.int64), kept))
+    first = np.concatenate((np.zeros(1, np.int64), opens))
+    after = np.concatenate((first[1:], [intervals if ends or regular else first[-1] + 1]))
+    ends_at = np.concatenate((kept, [stripped.size]))
+    single = after - first == 1
+    return Intervals(
+        bits=8 * np.stack((starts, ends_at), axis=1),
+        first_mcu=first * interval,
+        count=np.minimum(after * interval, mcus) - first * interval,
+        anchored=single,
+        mismatches=0 if regular else int(np.count_nonzero(~single)) + markers - kept.size,
+    )
+
+
+def _solve(stripped: ScanBytes, intervals: int, *, ends: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    positions = stripped.restart_at
+    lengths = np.diff(np.concatenate((np.zeros(1, np.int64), positions, [stripped.size])))
+    typical = float(np.median(lengths)) if positions.size else float(stripped.size)
+    index = np.empty(positions.size, np.int64)
+    _kernels.anchor_restarts(
+        positions, stripped.restart_number, max(typical, 1.0), intervals, stripped.size, ends, index
+    )
+    real = index >= 0
+    return index[real], positions[real]

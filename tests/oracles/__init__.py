@@ -1,0 +1,1 @@
+"""Slow, plain, independent implementations that tests compare the package with."""
