@@ -20,6 +20,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     DAMAGED = 3
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class JpegRescueError(Exception):

@@ -242,8 +242,9 @@ def decode_intervals(
     Returns:
         (MCUs decoded, events)
     """
-    predictors = np.zeros(4, np.int64)
-    kept = np.zeros(4, np.int64)
+    components = geometry.shape[0]
+    predictors = np.empty(components, np.int64)
+    kept = np.empty(components, np.int64)
     stream = 0
     event_count = 0
     for interval in range(interval_mcu.size):
@@ -251,12 +252,14 @@ def decode_intervals(
         end = interval_bits[interval, 1]
         done = 0
         failing = False
-        predictors[:] = 0
+        for c in range(components):  # assigning slices would compile ten times as long
+            predictors[c] = 0
         while done < interval_count[interval]:
             raster = interval_mcu[interval] + done
             mcu_y = raster // columns
             mcu_x = raster - mcu_y * columns
-            kept[:] = predictors
+            for c in range(components):
+                kept[c] = predictors[c]
             status = OK
             q = p
             for b in range(blocks.shape[0]):
@@ -283,7 +286,8 @@ def decode_intervals(
                 done += 1
                 p = q
                 continue
-            predictors[:] = kept
+            for c in range(components):
+                predictors[c] = kept[c]
             for b in range(blocks.shape[0]):
                 base = _block_base(geometry, blocks[b, 0], mcu_x, mcu_y, blocks[b, 1], blocks[b, 2])
                 for k in range(64):

@@ -109,7 +109,7 @@ def inverse_dct(blocks, quantisation, plane):
                 plane[top + y, left + 7] = _sample((v[7] + round2) >> 18)
 
 
-@inlined
+@kernel
 def _blend_rows(plane, y, rows, near, columns):
     """3:1 mix of the two nearest rows into `near` (int32), for output row `y` of a 2:1 vertical ratio."""
     here = y >> 1
@@ -118,42 +118,41 @@ def _blend_rows(plane, y, rows, near, columns):
         near[x] = np.int64(plane[here, x]) * 3 + np.int64(plane[other, x])
 
 
-@inlined
+@kernel
 def _double_row(near, columns, scale, out):
     """Triangle filter along a row: `near` holds samples times 2**`scale` / 4, `out` gets twice as many."""
-    shift = np.int64(scale)
-    before = np.int64(1 << (scale - 1))
-    after = np.int64((1 << (scale - 1)) - 1)
-    if scale == 2:
-        before = 1
-        after = 2
+    before, after = (8, 7) if scale == 4 else (1, 2)
+    keep = int(scale == 4)  # without a mix of rows the outermost samples are copied: nothing to round
     for x in range(1, columns - 1):
         mid = near[x] * 3
-        out[2 * x] = np.uint8((mid + near[x - 1] + before) >> shift)
-        out[2 * x + 1] = np.uint8((mid + near[x + 1] + after) >> shift)
+        out[2 * x] = (mid + near[x - 1] + before) >> scale
+        out[2 * x + 1] = (mid + near[x + 1] + after) >> scale
     last = columns - 1
-    out[0] = np.uint8((near[0] * 4 + (before if scale == 4 else 0)) >> shift)
-    out[1] = np.uint8((near[0] * 3 + near[1] + after) >> shift)
-    out[2 * last] = np.uint8((near[last] * 3 + near[last - 1] + before) >> shift)
-    out[2 * last + 1] = np.uint8((near[last] * 4 + (after if scale == 4 else 0)) >> shift)
+    out[0] = (near[0] * 4 + keep * before) >> scale
+    out[1] = (near[0] * 3 + near[1] + after) >> scale
+    out[2 * last] = (near[last] * 3 + near[last - 1] + before) >> scale
+    out[2 * last + 1] = (near[last] * 4 + keep * after) >> scale
 
 
-@inlined
+@kernel
 def _upsample_row(plane, geometry, y, width, near, out):
     """Row `y` of the picture from one component; `geometry` as in `upsample`."""
-    columns, rows, mode, across, down, across_max, down_max = geometry
-    if mode == FANCY_H2V2:
-        _blend_rows(plane, y, rows, near, columns)
-        _double_row(near, columns, 4, out)
-    elif mode == FANCY_H2V1:
-        for x in range(columns):
-            near[x] = np.int64(plane[y, x])
-        _double_row(near, columns, 2, out)
+    columns, rows, mode = geometry[0], geometry[1], geometry[2]
+    across, down, across_max, down_max = geometry[3], geometry[4], geometry[5], geometry[6]
+    if mode in (FANCY_H2V1, FANCY_H2V2):
+        scale = 2
+        if mode == FANCY_H2V2:
+            scale = 4
+            _blend_rows(plane, y, rows, near, columns)
+        else:
+            for x in range(columns):
+                near[x] = plane[y, x]
+        _double_row(near, columns, scale, out)
     elif mode == FANCY_H1V2:
         _blend_rows(plane, y, rows, near, columns)
-        bias = np.int64(1 + (y & 1))
+        bias = 1 + (y & 1)
         for x in range(width):
-            out[x] = np.uint8((near[x] + bias) >> 2)
+            out[x] = (near[x] + bias) >> 2
     elif across == across_max:
         source = y * down // down_max
         for x in range(width):

@@ -1,6 +1,7 @@
 """A baseline encoder for coefficients (T.81 annex F.1): any sampling, interleaving and restart interval."""
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -80,7 +81,9 @@ class Plan:
     def own_blocks(self, index: int) -> tuple[int, int]:
         """Block rows and columns of a component in a scan of its own."""
         (across, down), (most_across, most_down) = self.factors[index], self.maxima
-        return -(-(-(-self.height * down // most_down)) // 8), -(-(-(-self.width * across // most_across)) // 8)
+        rows = math.ceil(self.height * down / most_down)
+        columns = math.ceil(self.width * across / most_across)
+        return math.ceil(rows / 8), math.ceil(columns / 8)
 
 
 def random_planes(plan: Plan, rng: np.random.Generator, busy: float = 0.15) -> list[NDArray[np.int16]]:

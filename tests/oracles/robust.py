@@ -7,7 +7,7 @@ from tests.oracles.encoder import CODES, ZIGZAG
 SYMBOLS = {key: {bits: symbol for symbol, bits in table.items()} for key, table in CODES.items()}
 
 
-class _Failed(Exception):
+class _FailedMcuError(Exception):
     pass
 
 
@@ -31,7 +31,7 @@ def decode(data: bytes, components: list[int], count: int) -> Outcome:
         trial = dict(predictors)
         try:
             blocks, end = _mcu(bits, position, components, trial)
-        except _Failed:
+        except _FailedMcuError:
             if not failing:
                 outcome.resyncs.append((position, len(outcome.mcus)))
             failing = True
@@ -70,7 +70,7 @@ def _mcu(
             if size == 0 and k <= 64:
                 continue
             if k > 63:
-                raise _Failed
+                raise _FailedMcuError
             block[ZIGZAG[k]], position = _receive(bits, position, size)
             k += 1
         blocks.append((component, block))
@@ -84,7 +84,7 @@ def _symbol(bits: str, position: int, table: int) -> tuple[int, int]:
         symbol = SYMBOLS[table].get(bits[position : position + length])
         if symbol is not None:
             return symbol, position + length
-    raise _Failed
+    raise _FailedMcuError
 
 
 def _receive(bits: str, position: int, size: int) -> tuple[int, int]:

@@ -1,0 +1,231 @@
+"""Options that commands share, and what is made of them."""
+
+import os
+import re
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jpegrescue.cli.redaction import Invocation
+from jpegrescue.errors import UsageError
+
+if TYPE_CHECKING:
+    from jpegrescue.flow.options import KeyOptions, RunOptions
+
+
+_NUMBER = re.compile(r"[0-9]{1,19}|0[xX][0-9a-fA-F]{1,16}")
+
+
+class SectorSize(StrEnum):
+    """Sizes that sectors come in, bytes."""
+
+    B512 = "512"
+    B1024 = "1024"
+    B2048 = "2048"
+    B4096 = "4096"
+
+
+class IvUnit(StrEnum):
+    """What an IV number counts."""
+
+    B512 = "512"
+    SECTOR = "sector"
+
+
+class InputKind(StrEnum):
+    """What the files given to `restore` hold."""
+
+    AUTO = "auto"
+    CIPHER = "cipher"
+    PLAIN = "plain"
+
+
+def number(text: str | int) -> int:
+    """Parser of a decimal or, after 0x, hexadecimal number below 2⁶³; typer hands it defaults as they are."""
+    value = _number(str(text))
+    if value is None:
+        raise typer.BadParameter(f"{text!r} is not a number: give it in decimal, or in hexadecimal after 0x.")
+    return value
+
+
+def _number(text: str) -> int | None:
+    if not _NUMBER.fullmatch(text):
+        return None
+    value = int(text, 0 if text[:2].lower() == "0x" else 10)
+    return value if value < 1 << 63 else None
+
+
+def _ciphers() -> list[str]:
+    from jpegrescue.source.crypt.spec import SPECS
+
+    return list(SPECS)
+
+
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="Folder for the results.  [default: ./jpegrescue-<UTC time>]",
+        show_default=False,
+    ),
+]
+Keys = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--key",
+        metavar="HEX|-",
+        help="Key in hexadecimal; - reads a line from standard input. Other users may see it on a command line: "
+        "prefer --key-file, - or the environment variable JPEGRESCUE_KEY.",
+        show_default=False,
+    ),
+]
+KeyFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--key-file", metavar="PATH", help="File that holds the key, in hexadecimal or raw.", show_default=False
+    ),
+]
+Cipher = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SPEC",
+        help="Sector cipher: aes-cbc-essiv:sha256, aes-cbc-plain, aes-cbc-plain64, aes-xts-plain, aes-xts-plain64 or "
+        "aes-cbc-essivbe32:sha256.  [default: aes-cbc-essiv:sha256]",
+        show_default=False,
+        autocompletion=_ciphers,
+    ),
+]
+Sector = Annotated[
+    SectorSize | None,
+    typer.Option("--sector-size", help="Bytes encrypted as one sector.  [default: 512]", show_default=False),
+]
+FirstSector = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|auto",
+        help="IV number of the sector at --crypt-start; auto finds it.  [default: 0]",
+        show_default=False,
+    ),
+]
+CryptStart = Annotated[
+    int | None,
+    typer.Option(
+        metavar="BYTES",
+        parser=number,
+        help="Where the encrypted range begins; what lies before it is plain.  [default: the start of what is read]",
+        show_default=False,
+    ),
+]
+Unit = Annotated[
+    IvUnit | None,
+    typer.Option(
+        "--iv-unit",
+        help="Bytes per IV number; LUKS2 counts 512 whatever its sectors.  [default: 512]",
+        show_default=False,
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", metavar="N", min=1, help="Threads to work with.  [default: all cores]", show_default=False),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace the results of another run in DIR.")]
+Json = Annotated[bool, typer.Option("--json", help="Print report.json on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only: no table, no progress, no warnings.")]
+Case = Annotated[str | None, typer.Option(metavar="TEXT", help="Case number, for the report.", show_default=False)]
+Exhibit = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Exhibit number, for the report.", show_default=False)
+]
+Examiner = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Examiner's name, for the report.", show_default=False)
+]
+
+
+def run_options(
+    invocation: Invocation,
+    command: str,
+    *,
+    output: Path | None,
+    jobs: int | None,
+    force: bool,
+    case: str | None,
+    exhibit: str | None,
+    examiner: str | None,
+    hashes: str = "sha256",
+) -> "RunOptions":
+    """What every command that writes a report needs.
+
+    Raises:
+        UsageError: `hashes` names an unknown one.
+    """
+    from jpegrescue.flow.options import RunOptions
+    from jpegrescue.source.hashing import parse_hash_names
+
+    return RunOptions(
+        argv=invocation.argv,
+        command=command,
+        output=output,
+        jobs=jobs or len(os.sched_getaffinity(0)),
+        force=force,
+        hashes=parse_hash_names(hashes),
+        case=case,
+        exhibit=exhibit,
+        examiner=examiner,
+    )
+
+
+def key_options(
+    invocation: Invocation,
+    *,
+    keys: list[str] | None,
+    key_files: list[Path] | None,
+    cipher: str | None,
+    sector_size: SectorSize | None,
+    first_sector: str | None,
+    crypt_start: int | None,
+    iv_unit: IvUnit | None,
+) -> "KeyOptions":
+    """How the encrypted part is read; loads the key.
+
+    Raises:
+        UsageError: two keys, an unreadable or unfit key, an unknown cipher, or options of a cipher without a key.
+    """
+    from jpegrescue.flow.options import KeyOptions
+    from jpegrescue.source.crypt.spec import DEFAULT_SPEC, check_key, parse_spec
+    from jpegrescue.source.keys import load_key
+
+    if len(keys or ()) + len(key_files or ()) > 1:
+        raise UsageError("the key is given more than once; give it once", option="--key")
+    key = load_key(keys[0] if keys else None, key_files[0] if key_files else None, invocation.environment, sys.stdin)
+    given = {
+        "--cipher": cipher,
+        "--sector-size": sector_size,
+        "--first-sector": first_sector,
+        "--crypt-start": crypt_start,
+        "--iv-unit": iv_unit,
+    }
+    if key is None and (lonely := next((name for name, value in given.items() if value is not None), None)):
+        raise UsageError(f"{lonely} needs a key: give --key, --key-file or JPEGRESCUE_KEY", option=lonely)
+    spec = parse_spec(cipher) if cipher is not None else DEFAULT_SPEC
+    if key is not None:
+        check_key(spec, key)
+    size = int(sector_size or SectorSize.B512)
+    return KeyOptions(
+        spec=spec,
+        key=key,
+        sector_size=size,
+        first_sector=_first_sector("0" if first_sector is None else first_sector),
+        crypt_start=crypt_start,
+        iv_unit=size if iv_unit is IvUnit.SECTOR else 512,
+    )
+
+
+def _first_sector(text: str) -> int | None:
+    value = _number(text)
+    if value is None and text != "auto":
+        raise UsageError(f"--first-sector takes a number or auto, not {text!r}", option="--first-sector")
+    return value

@@ -1,0 +1,140 @@
+"""From a command's options to its exit code: one place for signals, errors, messages and results."""
+
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from jpegrescue import __version__
+from jpegrescue.cli.redaction import Invocation
+from jpegrescue.errors import ExitCode, JpegRescueError
+
+if TYPE_CHECKING:
+    from jpegrescue.flow.options import Outcome
+    from jpegrescue.flow.progress import Progress
+
+SOUND_GRADES = frozenset({"no_damage_found", "repaired"})
+"""Grades of images that nobody needs to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """How a command speaks."""
+
+    as_json: bool
+    quiet: bool
+    fail_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A run that is ready to start, and whether a key is in play."""
+
+    run: "Callable[[Progress], Outcome]"
+    keyed: bool
+
+
+def conclude(prepare: Callable[[], Work], invocation: Invocation, switches: Switches) -> NoReturn:
+    """Prepare a run, carry it out, show what came of it, and exit."""
+
+    def body() -> ExitCode:
+        if invocation.exposed and not switches.quiet:
+            warn(
+                "a key on the command line stays in the shell's history and was visible to other users for a moment; "
+                "prefer --key-file, --key - or JPEGRESCUE_KEY"
+            )
+        work = prepare()
+        if not switches.quiet:
+            _announce_compilation()
+
+        from jpegrescue.cli.present import show
+        from jpegrescue.cli.progress import progress_for
+
+        progress = progress_for(quiet=switches.quiet)
+        try:
+            outcome = work.run(progress)
+        finally:
+            progress.close()
+        show(outcome, switches, keyed=work.keyed)
+        return verdict(outcome, fail_empty=switches.fail_empty)
+
+    guarded(body)
+
+
+def verdict(outcome: "Outcome", *, fail_empty: bool) -> ExitCode:
+    """The exit code that a finished run calls for."""
+    report = outcome.report
+    if report.run.state == "interrupted":
+        return ExitCode.INTERRUPTED
+    if report.run.state != "done" or (fail_empty and not report.images):
+        return ExitCode.FAILED
+    sound = all(image.grade in SOUND_GRADES for image in report.images)
+    trouble = any(problem.severity == "error" for problem in report.problems)
+    return ExitCode.DONE if sound and not trouble else ExitCode.DAMAGED
+
+
+def guarded(body: Callable[[], ExitCode]) -> NoReturn:
+    """Exit with the code that `body` returns, or with the one its failure calls for, explained on stderr."""
+    with _first_signal_interrupts() as received:
+        try:
+            code = body()
+        except JpegRescueError as error:
+            complain(str(error))
+            code = error.exit_code
+        except KeyboardInterrupt:
+            complain("interrupted")
+            code = ExitCode.INTERRUPTED
+        except Exception:
+            traceback.print_exc()
+            complain(f"this is a bug in jpegrescue {__version__}; please report it with the lines above")
+            code = ExitCode.FAILED
+    if code == ExitCode.INTERRUPTED and signal.SIGTERM in received:
+        code = ExitCode.TERMINATED
+    raise typer.Exit(int(code))
+
+
+def complain(message: str) -> None:
+    """Say on stderr why the run failed."""
+    typer.echo(f"Error: {message}", err=True)
+
+
+def warn(message: str) -> None:
+    """Say on stderr what deserves attention."""
+    typer.echo(f"Warning: {message}", err=True)
+
+
+@contextmanager
+def _first_signal_interrupts() -> Iterator[list[int]]:
+    """Make the first SIGINT or SIGTERM a KeyboardInterrupt and drop later ones, so that the report gets finished.
+
+    Yields the signals received so far.
+    """
+    received: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) == 1:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _announce_compilation() -> None:
+    from jpegrescue import compiled
+
+    if compiled.CACHE_FOLDER is None:
+        warn("no folder for compiled decoder kernels is writable: compiling them on every run, a few seconds each")
+    elif compiled.COLD_START:
+        typer.echo("compiling decoder kernels, once per version: a few seconds", err=True)
+    sys.stderr.flush()

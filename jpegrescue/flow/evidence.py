@@ -1,0 +1,102 @@
+"""Opening evidence: the raw medium, and the sector cipher over it where a key is given."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jpegrescue.errors import EvidenceError, UsageError
+from jpegrescue.flow.options import KeyOptions
+from jpegrescue.model.evidence import ByteRange, Evidence, Hashes
+from jpegrescue.model.problem import Problem
+from jpegrescue.source.base import ByteSource
+from jpegrescue.source.crypt.sector import SectorCipher
+from jpegrescue.source.crypt.solve import solve_first_sector
+from jpegrescue.source.crypt.source import DecryptedSource
+from jpegrescue.source.raw import RawSource
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEvidence:
+    """The medium, the view of it that is searched (decrypted where there is a key), and the range of interest."""
+
+    path: Path
+    raw: RawSource
+    clear: ByteSource
+    decrypted: DecryptedSource | None
+    extent: ByteRange
+    problems: tuple[Problem, ...]
+
+    def close(self) -> None:
+        """Close the medium."""
+        self.raw.close()
+
+    def describe(self, hashes: Hashes, hashed: ByteRange | None) -> Evidence:
+        """The report's account of this evidence as it stands now."""
+        return Evidence(
+            path=str(self.path.absolute()),
+            size=self.raw.size,
+            hashes=hashes,
+            hashed=hashed,
+            layers=self.clear.layers,
+            gaps=self.clear.gaps,
+        )
+
+    def read_problems(self) -> tuple[Problem, ...]:
+        """What could not be read so far."""
+        return tuple(
+            Problem("read_error", "error", f"bytes {gap.start} to {gap.end} read as zeros: {gap.cause}", gap.start)
+            for gap in self.clear.gaps
+        )
+
+
+def open_evidence(path: Path, key: KeyOptions, start: int, length: int | None) -> OpenEvidence:
+    """Open `path` and, where a key is given, the cipher over it.
+
+    Raises:
+        EvidenceError: it cannot be opened, or holds no bytes.
+        UsageError: the range lies outside it, or the key does not fit the cipher.
+    """
+    cipher = None if key.key is None else SectorCipher(key.spec, key.key, key.sector_size, key.iv_unit)
+    raw = RawSource(path)
+    try:
+        extent = _extent(path, raw.size, start, length)
+        if cipher is not None:
+            return _decrypted(path, raw, cipher, key, extent)
+    except BaseException:
+        raw.close()
+        raise
+    return OpenEvidence(path, raw, raw, None, extent, ())
+
+
+def _extent(path: Path, size: int, start: int, length: int | None) -> ByteRange:
+    if size == 0:
+        raise EvidenceError(f"{path} is empty (0 bytes)", path=path)
+    if start >= size:
+        raise UsageError(f"--start {start} is not inside {path}, which has {size} bytes", option="--start")
+    return ByteRange(start, size if length is None else min(start + length, size))
+
+
+def _decrypted(path: Path, raw: RawSource, cipher: SectorCipher, key: KeyOptions, extent: ByteRange) -> OpenEvidence:
+    crypt_start = extent.start if key.crypt_start is None else key.crypt_start
+    if crypt_start >= raw.size:
+        raise UsageError(
+            f"--crypt-start {crypt_start} is not inside {path}, which has {raw.size} bytes", option="--crypt-start"
+        )
+    problems = []
+    first_sector = key.first_sector
+    if first_sector is None:
+        solved = solve_first_sector(raw, cipher, crypt_start, extent.end)
+        first_sector = 0 if solved is None else solved.first_sector
+        problems.append(_solution(solved is not None, first_sector))
+    rest = (extent.end - crypt_start) % cipher.sector_size
+    if rest and extent.end == raw.size:
+        detail = f"the encrypted range ends {rest} bytes into a sector of {cipher.sector_size}"
+        problems.append(Problem("partial_sector", "info", detail, extent.end - rest))
+    clear = DecryptedSource(raw, cipher, start=crypt_start, end=raw.size, first_sector=first_sector)
+    return OpenEvidence(path, raw, clear, clear, extent, tuple(problems))
+
+
+def _solution(solved: bool, first_sector: int) -> Problem:
+    if solved:
+        return Problem("first_sector_solved", "info", f"the sector numbers start at {first_sector}")
+    detail = "the number of the first sector could not be solved; 0 was taken, so sector starts may be wrong"
+    return Problem("first_sector_unsolved", "error", detail)

@@ -1,0 +1,165 @@
+"""One file through the stages: parse, decode, grade, write."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from jpegrescue.flow.grade import cannot_decode, grade_decoded
+from jpegrescue.jpeg.parse import parse
+from jpegrescue.jpeg.pixels import Picture, colour_space, to_picture
+from jpegrescue.model.decode import Decode
+from jpegrescue.model.evidence import ByteRange, Evidence, Hashes
+from jpegrescue.model.jpeg import Frame, JpegStructure
+from jpegrescue.model.problem import Problem
+from jpegrescue.model.report import Claim, FileGrade, Image, OutputFile
+from jpegrescue.report.output import OutputFolder
+from jpegrescue.resync.decode import decode, picture_frame
+from jpegrescue.source.hashing import Hasher
+
+PNG_LEVEL = 1
+_SAMPLINGS: dict[tuple[tuple[int, int], ...], str] = {
+    ((1, 1), (1, 1), (1, 1)): "4:4:4",
+    ((2, 1), (1, 1), (1, 1)): "4:2:2",
+    ((1, 2), (1, 1), (1, 1)): "4:4:0",
+    ((2, 2), (1, 1), (1, 1)): "4:2:0",
+    ((4, 1), (1, 1), (1, 1)): "4:1:1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file to go through the stages: its plaintext bytes and where they lie."""
+
+    name: str
+    data: bytes
+    runs: tuple[ByteRange, ...]
+    end: str
+    evidence: Evidence | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to make of a file: its carved bytes; its picture, for `damaged` files, `always`, or no decode at all."""
+
+    carved: bool
+    picture: Literal["never", "damaged", "always"]
+    hashes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    grade: FileGrade
+    claim: Claim
+    decode: Decode | None
+    picture: Picture | None
+    problems: tuple[Problem, ...]
+
+
+def process(found: FoundFile, wanted: Wanted, folder: OutputFolder) -> Image:
+    """Take one file through all stages and write its outputs.
+
+    Raises:
+        OutputError: an output cannot be written.
+    """
+    data = np.frombuffer(found.data, np.uint8)
+    structure = parse(data)
+    result = _examine(data, structure, found, wanted)
+    outputs: list[OutputFile] = []
+    if wanted.carved:
+        outputs.append(folder.write(f"{found.name}.carved.jpg", found.data, "carved"))
+    if result.picture is not None:
+        outputs.append(_write_png(f"{found.name}.decoded.png", result.picture, folder))
+    hasher = Hasher(wanted.hashes)
+    hasher.update(found.data)
+    return _image(found, structure, result, hasher.result(), tuple(outputs))
+
+
+def failed(found: FoundFile, error: Exception) -> Image:
+    """The report entry of a file that ran into a bug: the run goes on, and the report says so."""
+    detail = f"{type(error).__name__}: {error}: this is a bug, please report it with this file"
+    problem = Problem("internal_error", "error", detail)
+    nothing = JpegStructure((), None, (None,) * 4, (), False, None, (), None, ())
+    return _image(found, nothing, _Result("undecodable", "none", None, None, (problem,)), Hashes(), ())
+
+
+def decoded_share(data: bytes) -> float:
+    """Share of the picture's MCUs that decode from `data`, 0 where nothing can be decoded."""
+    array = np.frombuffer(data, np.uint8)
+    structure = parse(array)
+    if cannot_decode(structure, len(data)) is not None or structure.frame is None:
+        return 0.0
+    outcome = decode(array, structure)
+    return 0.0 if outcome is None else 1.0 - outcome.lost_mcus / _mcus(structure.frame)
+
+
+def _examine(data: NDArray[np.uint8], structure: JpegStructure, found: FoundFile, wanted: Wanted) -> _Result:
+    problems = (*found.problems, *structure.problems)
+    obstacle = cannot_decode(structure, data.size)
+    complete = found.end != "unknown" and not any(p.severity != "info" for p in problems)
+    if wanted.picture == "never":
+        grade: FileGrade = "no_damage_found" if complete and structure.frame else "fragment"
+        unseen = Problem("not_decoded", "info", "only the structure was looked at, as --no-restore asks for")
+        return _Result(grade, "none", None, None, (*problems, unseen))
+    if obstacle is not None:
+        return _Result("undecodable", "none", None, None, (*problems, obstacle))
+    assert structure.frame is not None  # noqa: S101  (`cannot_decode` has refused that)
+    outcome = decode(data, structure)
+    if outcome is None:
+        missing = Problem("no_tables", "error", "a Huffman table that the scan needs is missing or damaged")
+        return _Result("undecodable", "none", None, None, (*problems, missing))
+    scan_bits = 8 * sum(scan.end - scan.start for scan in structure.scans)
+    grade, claim = grade_decoded(outcome, mcus=_mcus(structure.frame), scan_bits=scan_bits, complete=complete)
+    picture = None
+    if wanted.picture == "always" or grade != "no_damage_found":
+        space = colour_space(structure.frame, jfif=structure.jfif, adobe_transform=structure.adobe_transform)
+        picture = to_picture(picture_frame(structure.frame), outcome.planes, space)
+    return _Result(grade, claim, outcome, picture, problems)
+
+
+def _write_png(name: str, picture: Picture, folder: OutputFolder) -> OutputFile:
+    image = PillowImage.fromarray(picture.samples)
+    return folder.write_with(name, "decoded", lambda file: image.save(file, "PNG", compress_level=PNG_LEVEL))
+
+
+def _image(
+    found: FoundFile, structure: JpegStructure, result: _Result, hashes: Hashes, outputs: tuple[OutputFile, ...]
+) -> Image:
+    frame, decoded = structure.frame, result.decode
+    return Image(
+        name=found.name,
+        evidence=found.evidence,
+        runs=found.runs,
+        size=len(found.data),
+        hashes=hashes,
+        end=found.end,
+        width=frame.width if frame else None,
+        height=frame.height if frame else None,
+        sampling=_sampling(frame) if frame else None,
+        process=frame.process if frame else None,
+        mcus=_mcus(frame) if frame else None,
+        thumbnail=structure.thumbnails[0] if structure.thumbnails else None,
+        grade=result.grade,
+        claim=result.claim,
+        resync_points=tuple(p for scan in decoded.scans for p in scan.resync_points) if decoded else (),
+        segments=tuple(s for scan in decoded.scans for s in scan.segments) if decoded else (),
+        lost_mcus=decoded.lost_mcus if decoded else None,
+        outputs=outputs,
+        problems=result.problems,
+    )
+
+
+def _mcus(frame: Frame) -> int:
+    used = picture_frame(frame)
+    return used.mcu_columns * used.mcu_rows
+
+
+def _sampling(frame: Frame) -> str:
+    """`4:2:0` and the like where there is such a word, otherwise the factors, `2x2,1x2,1x1`."""
+    if len(frame.components) == 1:
+        return "grey"
+    factors = tuple((c.horizontal, c.vertical) for c in frame.components)
+    return _SAMPLINGS.get(factors) or ",".join(f"{h}x{v}" for h, v in factors)

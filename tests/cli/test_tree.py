@@ -1,0 +1,62 @@
+"""The tree of commands is a contract: these names and options, and no others."""
+
+from collections.abc import Callable
+
+import pytest
+import typer.main
+
+from jpegrescue import __version__
+from jpegrescue.cli.tree import app
+
+from .conftest import Result
+
+Run = Callable[..., Result]
+KEY = {"--key", "--key-file", "--cipher", "--sector-size", "--first-sector", "--crypt-start", "--iv-unit"}
+COMMON = {"-o", "--output", "--jobs", "--force", "--json", "--quiet", "--case", "--exhibit", "--examiner"}
+CONTRACT = {
+    "carve": KEY
+    | COMMON
+    | {"--start", "--length", "--min-size", "--min-pixels", "--no-restore", "--hash", "--fail-empty"},
+    "restore": KEY | COMMON | {"--input"},
+    "selftest": {"-o", "--output"},
+}
+
+
+def test_commands_and_options() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+    options = {
+        name: {spelling for p in command.params if p.param_type_name == "option" for spelling in p.opts}
+        for name, command in commands.items()
+    }
+    assert options == CONTRACT
+
+
+def test_version(run: Run) -> None:
+    result = run("--version")
+
+    assert (result.code, result.out, result.err) == (0, f"jpegrescue {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("-h",), ("carve", "-h"), ("restore", "--help"), ("selftest", "-h")]
+)
+def test_help_goes_to_stdout(run: Run, arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("Usage: jpegrescue")
+
+
+def test_no_command_is_a_usage_error_that_helps(run: Run) -> None:
+    result = run()
+
+    assert result.code == 2
+    assert "carve" in result.out + result.err
+
+
+def test_an_unknown_command_is_a_usage_error(run: Run) -> None:
+    result = run("crave")
+
+    assert result.code == 2
+    assert "crave" in result.err
