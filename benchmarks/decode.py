@@ -2,9 +2,9 @@
 
     python -m benchmarks.decode [--data DIR] [--speed-only | --oracle-only] [--runs N]
 
-Equality: every 8-bit sequential Huffman file under DIR that Pillow decodes, pixels against Pillow with libjpeg's C paths
-(JSIMD_FORCENONE=1: its SIMD and C paths differ on a few odd files), coefficients against jpeglib. "Intact" is what
-libjpeg decodes in strict mode without a warning.
+Equality: every 8-bit sequential Huffman file under DIR that Pillow decodes, pixels against Pillow with libjpeg's C
+paths (JSIMD_FORCENONE=1: its SIMD and C paths differ on a few odd files), coefficients against jpeglib. "Intact" is
+what libjpeg decodes in strict mode without a warning.
 Speed: paired, interleaved runs in one process, median of the ratios; Pillow with SIMD is the reference.
 """
 

@@ -1,0 +1,1 @@
+"""One command per figure that a document quotes."""
