@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from jpegrescue.flow.image import FoundFile, Wanted, decoded_share, process
+from jpegrescue.model.evidence import ByteRange
+from jpegrescue.report.output import OutputFolder
+from tests.flow.conftest import damaged, photo
+from tests.oracles.encoder import Plan, encode, random_planes
+
+ALL = Wanted(carved=True, picture="always", hashes=("sha256",))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> OutputFolder:
+    return OutputFolder.open(tmp_path / "out", evidence=[])
+
+
+def _found(data: bytes, end: str = "eoi") -> FoundFile:
+    return FoundFile("a", data, (ByteRange(7, 7 + len(data)),), end)
+
+
+@pytest.mark.parametrize(("option", "sampling"), [(0, "4:4:4"), (1, "4:2:2"), (2, "4:2:0")])
+def test_the_entry_says_what_the_file_is(folder: OutputFolder, option: int, sampling: str) -> None:
+    image = process(_found(photo(150, 100, subsampling=option)), ALL, folder)
+    assert (image.width, image.height, image.sampling, image.process) == (150, 100, sampling, "baseline")
+    across, down = (16 if option else 8), (16 if option == 2 else 8)
+    assert image.mcus == -(-150 // across) * -(-100 // down)
+    assert image.runs == (ByteRange(7, 7 + image.size),)
+
+
+def test_unusual_factors_are_spelt_out(folder: OutputFolder) -> None:
+    plan = Plan(40, 40, ((2, 2), (2, 1), (1, 2)))
+    image = process(_found(encode(plan, random_planes(plan, _rng()))), ALL, folder)
+    assert image.sampling == "2x2,2x1,1x2"
+
+
+def test_a_lone_component_counts_blocks_whatever_its_factors(folder: OutputFolder) -> None:
+    plan = Plan(40, 24, ((2, 2),))
+    image = process(_found(encode(plan, random_planes(plan, _rng()))), ALL, folder)
+    assert (image.sampling, image.mcus, image.lost_mcus) == ("grey", 15, 0)
+
+
+def test_an_unknown_end_is_damage_even_if_all_decodes(folder: OutputFolder) -> None:
+    assert process(_found(photo(), "unknown"), ALL, folder).grade == "partly_restored"
+
+
+def test_pictures_of_sound_files_are_written_on_request_only(folder: OutputFolder) -> None:
+    wanted = Wanted(carved=False, picture="damaged", hashes=())
+    assert process(_found(photo()), wanted, folder).outputs == ()
+    (output,) = process(_found(damaged(photo())), wanted, folder).outputs
+    with Image.open(folder.path / output.path) as picture:
+        assert picture.size == (160, 120)
+
+
+def test_the_share_of_what_decodes(folder: OutputFolder) -> None:  # noqa: ARG001
+    data = photo(320, 240)
+    assert decoded_share(data) == 1.0
+    assert 0.3 < decoded_share(data[: len(data) // 2]) < 0.7
+    assert decoded_share(b"\xff\xd8\xff\xd9") == 0.0
+
+
+def _rng():
+    import numpy as np
+
+    return np.random.default_rng(1)
