@@ -24,9 +24,10 @@ class Kind(IntEnum):
     FOREIGN = 2
 
 
-def classify(data: NDArray[np.uint8], length: int, *, zeros_decode: bool) -> NDArray[np.int8]:
+def classify(data: NDArray[np.uint8], length: int, *, zeros_decode: bool) -> tuple[NDArray[np.int8], int]:
     """`Kind` (int8) of each window in the first `length` bytes of `data` (uint8); the last one may be shorter.
 
+    Also returns the number of FF bytes among them that only a marker or damage explains.
     `zeros_decode`: zeros are a flat area, hence no sign of anything foreign.
     """
     counts = np.empty((-(-length // WINDOW), 5), np.int64)
@@ -42,7 +43,7 @@ def classify(data: NDArray[np.uint8], length: int, *, zeros_decode: bool) -> NDA
     kinds = np.zeros(counts.shape[0], np.int8)
     kinds[(stuffed >= 1) & (2 * strays <= stuffed) & (2 * zeros <= size)] = Kind.ENTROPY
     kinds[foreign] = Kind.FOREIGN
-    return kinds
+    return kinds, int(strays.sum())
 
 
 def ends_in_entropy(view: View, start: int, stop: int, *, zeros_decode: bool) -> bool:
@@ -60,7 +61,7 @@ def ends_in_entropy(view: View, start: int, stop: int, *, zeros_decode: bool) ->
 def could_be_entropy(view: View, start: int, stop: int) -> bool:
     """Whether `[start, stop)`, too short or too smooth to hold stuffed bytes, is at least as diverse as coded data."""
     data = np.array(view.array(start, min(stop - start, WINDOW)))
-    if data.size < 16 or classify(data, data.size, zeros_decode=False)[0] == Kind.FOREIGN:
+    if data.size < 16 or classify(data, data.size, zeros_decode=False)[0][0] == Kind.FOREIGN:
         return False
     return np.unique(data).size * 4 >= min(data.size, 512)
 

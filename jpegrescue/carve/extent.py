@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from jpegrescue.carve.evidence import could_be_entropy
 from jpegrescue.carve.follow import CountMcus, ScanFollower
 from jpegrescue.carve.trailers import follow_trailers
@@ -47,9 +50,15 @@ def measure(
     return extent.file if extent is not None and extent.pixels >= min_pixels else None
 
 
-def find_extent(source: ByteSource, start: int, limit: int, count_mcus: CountMcus | None = None) -> Extent | None:
-    """What `measure` finds, of any number of pixels."""
-    view = SourceView(source, start, limit)
+def find_extent(
+    source: ByteSource,
+    start: int,
+    limit: int,
+    count_mcus: CountMcus | None = None,
+    buffer: NDArray[np.uint8] | None = None,
+) -> Extent | None:
+    """What `measure` finds, of any number of pixels; `buffer`: see `window.window_buffer`."""
+    view = SourceView(source, start, limit, buffer)
     if read(view, 0, 3) != b"\xff\xd8\xff":
         return None
     follower = ScanFollower(count_mcus)

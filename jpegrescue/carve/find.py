@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from jpegrescue.carve._kernels import find_soi
 from jpegrescue.carve.extent import find_extent
 from jpegrescue.carve.follow import CountMcus
+from jpegrescue.carve.window import window_buffer
 from jpegrescue.model.carve import CarvedFile
 from jpegrescue.source.base import ByteSource
 
@@ -54,6 +55,7 @@ class Carver:
         self._expected = start
         self._resume = start
         self._tail = np.empty(0, np.uint8)
+        self._buffer = window_buffer()
 
     def feed(self, offset: int, buffer: NDArray[np.uint8]) -> list[CarvedFile]:
         """Files whose first three bytes end in `buffer` (uint8), which lies at evidence offset `offset`.
@@ -84,7 +86,7 @@ class Carver:
     def _examine(self, candidate: int) -> CarvedFile | None:
         if not self._resume <= candidate < self._stop:
             return None
-        extent = find_extent(self._source, candidate, self._source.size, self._count_mcus)
+        extent = find_extent(self._source, candidate, self._source.size, self._count_mcus, self._buffer)
         if extent is None:
             return None
         self._resume = extent.file.runs[-1].end

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jpegrescue.carve.evidence import WINDOW, Kind, classify, ends_in_entropy, last_entropy_byte
-from jpegrescue.jpeg._kernels_markers import next_marker
+from jpegrescue.jpeg._kernels_markers import list_markers
 from jpegrescue.jpeg.believe import begins_file, entropy_follows
 from jpegrescue.jpeg.markers import EOI, SOI
 from jpegrescue.jpeg.scans import ScanContext, ScanStop, before_fill, segment_ends_scan
@@ -75,8 +75,8 @@ class ScanFollower:
         """Search one chunk: where markers go on, or where to look next, or where and why the scan breaks off."""
         length = min(_CHUNK, search.limit - position)
         data = view.array(position, length + 1)
-        kinds = classify(data, length, zeros_decode=search.context.zeros_decode)
-        markers = _markers(data, length) + position
+        kinds, strays = classify(data, length, zeros_decode=search.context.zeros_decode)
+        markers = _markers(data, length, strays) + position
         before = search.believed
         foreign_at = _run_over(kinds, search, position)
         end = position + length if foreign_at is None else foreign_at
@@ -139,13 +139,9 @@ def _longest(frame: Frame | None) -> int:
     return (1 << 20) + (frame.width + 64) * (lines + 64) * len(frame.components) * _BYTES_PER_SAMPLE
 
 
-def _markers(data: NDArray[np.uint8], length: int) -> NDArray[np.int64]:
-    found: list[int] = []
-    position = int(next_marker(data, 0, data.size))
-    while 0 <= position < length:
-        found.append(position)
-        position = int(next_marker(data, position + 2, data.size))
-    return np.array(found, np.int64)
+def _markers(data: NDArray[np.uint8], length: int, strays: int) -> NDArray[np.int64]:
+    found = np.empty(strays, np.int64)
+    return found[: list_markers(data, length, found)] if strays else found
 
 
 def _run_over(kinds: NDArray[np.int8], search: _Search, position: int) -> int | None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from jpegrescue.compiled import kernel
 
 _BLOCK = 256
-_COUNTED = 128  # so that uint8 counters cannot overflow
+_COUNTED = 128  # so that uint8 counters cannot overflow; sums are cast back each time, or they widen to 64 bits
 
 
 @kernel
@@ -39,6 +39,18 @@ def next_marker(data: NDArray[np.uint8], start: int, end: int) -> int:
 
 
 @kernel
+def list_markers(data: NDArray[np.uint8], end: int, out: NDArray[np.int64]) -> int:
+    """Positions before `end` of the markers that `next_marker` finds, into `out`; their number, at most its size."""
+    found = 0
+    position = next_marker(data, 0, data.size)
+    while 0 <= position < end and found < out.size:
+        out[found] = position
+        found += 1
+        position = next_marker(data, position + 2, data.size)
+    return found
+
+
+@kernel
 def count_windows(data: NDArray[np.uint8], start: int, end: int, size: int, counts: NDArray[np.int64]) -> None:
     """Count what each window of `size` bytes in `[start, end)` holds; the last window may be shorter.
 
@@ -61,11 +73,11 @@ def count_windows(data: NDArray[np.uint8], start: int, end: int, size: int, coun
                     escape = value == 0xFF
                     legal = (code == 0) | ((code & 0xF8) == 0xD0)
                     printable = ((value >= 32) & (value < 127)) | (value == 9) | (value == 10) | (value == 13)
-                    zeros += np.uint8(value == 0)
-                    text += np.uint8(printable)
-                    stuffed += np.uint8(escape & legal)
-                    strays += np.uint8(escape & (not legal) & (code != 0xFF))
-                    repeats += np.uint8(value == code)
+                    zeros = np.uint8(zeros + np.uint8(value == 0))
+                    text = np.uint8(text + np.uint8(printable))
+                    stuffed = np.uint8(stuffed + np.uint8(escape & legal))
+                    strays = np.uint8(strays + np.uint8(escape & (not legal) & (code != 0xFF)))
+                    repeats = np.uint8(repeats + np.uint8(value == code))
                 counts[window, 0] += zeros
                 counts[window, 1] += text
                 counts[window, 2] += stuffed

@@ -30,6 +30,7 @@ _CHAIN = 4  # segments that say nothing by themselves are believed for what foll
 _EMBEDDED_LIMIT = 1 << 17  # a preview lies in one APPn segment of 64 KiB, or in a few of them
 _EMBEDDED_SEGMENTS = 256
 _AHEAD = 4096
+_STUFFED_PER_STRAY = 8
 _WINDOWS_AHEAD = 16
 _SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC3})
 
@@ -75,8 +76,8 @@ def believable(view: View, offset: int, identifiers: Collection[int] | None = No
     the frame, which a SOS has to name.
     """
     code = int.from_bytes(read(view, offset + 1, 1))
-    end = segment_end(view, offset)
-    if end is None or end > view.size or not is_segment_marker(code):
+    end = segment_end(view, offset) if is_segment_marker(code) else None
+    if end is None or end > view.size:
         return False
     free = code == COM or APP0 <= code <= APP15
     payload = b"" if free else read(view, offset + 4, end - offset - 4)
@@ -140,18 +141,23 @@ def continues_as_entropy(view: View, offset: int) -> bool:
     few FF bytes suffice where the stretch leads without a stray FF to an EOI at which the data ends.
     """
     window = np.array(view.array(offset, _AHEAD))
+    counts = np.empty((1, 5), np.int64)
+    count_windows(window, 0, window.size, _AHEAD, counts)
+    tolerated = int(counts[0, 2]) // _STUFFED_PER_STRAY
     stop = find_marker(view, offset, offset + window.size)
     while stop is not None and not _ends_stretch(view, stop):
+        if tolerated == 0:
+            return False
+        tolerated -= 1
         stop = find_marker(view, stop + 2, offset + window.size)
     length = window.size if stop is None else stop - offset
     if length < 16:
         return False
-    counts = np.empty((1, 5), np.int64)
     count_windows(window, 0, length, _AHEAD, counts)
     zeros, text, stuffed, strays, repeats = counts[0].tolist()
     if 2 * zeros > length or 2 * repeats > length or 10 * text > 9 * length:
         return False
-    if stuffed >= 4 and strays * 8 <= stuffed:
+    if stuffed >= 4 and strays * _STUFFED_PER_STRAY <= stuffed:
         return True
     if stop is None or strays:
         return False

@@ -114,7 +114,7 @@ def scan_layout(frame: Frame, scan: Scan) -> ScanLayout | None:
         rows=rows,
         blocks=np.array(blocks, np.int64).reshape(-1, 5),
         geometry=np.array(geometry, np.int64).reshape(-1, 4),
-        lookups=build_lookups(tables),
+        lookups=build_lookups(tuple(tables)),
     )
 
 

@@ -1,7 +1,7 @@
 """Huffman tables as look-ups for the entropy kernels (ITU-T T.81 annex C and F.2.2.3)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,9 @@ class LookupTables:
     symbols: NDArray[np.uint8]
 
 
-def build_lookups(tables: Sequence[tuple[HuffmanTable, bool]]) -> LookupTables:
-    """Look-ups of `(table, is_ac)` pairs."""
+@lru_cache(maxsize=64)
+def build_lookups(tables: tuple[tuple[HuffmanTable, bool], ...]) -> LookupTables:
+    """Look-ups of `(table, is_ac)` pairs; kept, because most files of a medium share theirs. Not to be written to."""
     count = len(tables)
     lookups = LookupTables(
         fast=np.zeros((count, 1 << FAST_BITS), np.int32),

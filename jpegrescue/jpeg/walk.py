@@ -31,6 +31,7 @@ _MAX_CANDIDATES = 200_000
 _MAX_CANDIDATES_OPEN = 1024  # 128 KiB of random bytes hold 500 that look like markers
 _MAX_EMBEDDED = 64
 _NATURAL = 4096  # more than all tables that one DQT or DHT can usefully define
+_LONGEST = 0xFFFF - 2  # parameters that a length field can announce
 
 
 def walk(view: View, scan_end: ScanEnd, reach: int | None = None) -> JpegStructure:
@@ -163,7 +164,7 @@ class _Walk:
         end = min(x for x in (declared, following, self._view.size) if x is not None)
         if declared is None or declared > end:
             self._report("segment_length", "warning", "The segment's length is wrong.", marker.offset)
-        self._apply(marker, read(self._view, start, end - start), end)
+        self._apply(marker, read(self._view, start, min(end - start, _LONGEST)), end)
         return following
 
     def _boundary(self, position: int) -> bool:

@@ -15,7 +15,7 @@ def _look_up(fast: np.ndarray, bits: str) -> tuple[int, int, int, int]:
 @pytest.mark.parametrize("key", sorted(TABLES))
 def test_every_code_is_found_by_the_fast_or_the_canonical_way(key: int) -> None:
     is_ac = key >= 0x10
-    lookups = build_lookups([(HuffmanTable(*TABLES[key]), is_ac)])
+    lookups = build_lookups(((HuffmanTable(*TABLES[key]), is_ac),))
     for symbol, bits in codes(TABLES[key]).items():
         length, size = len(bits), symbol & 15
         if length > FAST_BITS:
@@ -32,7 +32,7 @@ def test_every_code_is_found_by_the_fast_or_the_canonical_way(key: int) -> None:
 
 
 def test_magnitudes_that_fit_are_decoded_with_their_code() -> None:
-    lookups = build_lookups([(HuffmanTable(*TABLES[0x10]), True)])
+    lookups = build_lookups(((HuffmanTable(*TABLES[0x10]), True),))
     bits = codes(TABLES[0x10])[0x12]  # one zero, then two bits of magnitude
     for magnitude, value in (("00", -3), ("01", -2), ("10", 2), ("11", 3)):
         assert _look_up(lookups.fast[0], bits + magnitude)[:2] == (value, 1)
@@ -40,5 +40,5 @@ def test_magnitudes_that_fit_are_decoded_with_their_code() -> None:
 
 def test_a_dc_symbol_above_fifteen_stays_invalid() -> None:
     table = HuffmanTable((1, *[0] * 15), (0x13,))
-    size = _look_up(build_lookups([(table, False)]).fast[0], "0")[2]
+    size = _look_up(build_lookups(((table, False),)).fast[0], "0")[2]
     assert size > 11
