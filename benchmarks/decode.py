@@ -1,6 +1,9 @@
 """Decoder against libjpeg: equality on intact files, and speed in one run on one core.
 
-    python -m benchmarks.decode [--data DIR] [--speed-only | --oracle-only] [--runs N]
+    python -m benchmarks.decode [--data DIR] [--speed-only | --oracle-only] [--runs N] [--smoke]
+
+DIR holds `originals/` and any other folders of JPEG files; default: JPEGRESCUE_DATA/dev or shared/data/dev beside the
+repository. Without one, and with `--smoke`, photos are encoded from a picture that scikit-image ships.
 
 Equality: every 8-bit sequential Huffman file under DIR that Pillow decodes, pixels against Pillow with libjpeg's C
 paths (JSIMD_FORCENONE=1: its SIMD and C paths differ on a few odd files), coefficients against jpeglib. "Intact" is
@@ -15,6 +18,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -22,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.photos import data_folder
+from benchmarks.photos import default_folder
 
 RUNS = 15
 SEED = 20
@@ -36,15 +40,33 @@ def main() -> None:
     parser.add_argument("--oracle-only", action="store_true")
     parser.add_argument("--oracle-child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--smoke", action="store_true", help="a short run on rendered photos")
     arguments = parser.parse_args()
-    folder = arguments.data or data_folder()
-    if arguments.oracle_child:
-        print(json.dumps(judge_folder(folder)))
-        return
-    if not arguments.speed_only:
-        oracle_table(folder)
-    if not arguments.oracle_only:
-        speed_table(folder, arguments.runs)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = None if arguments.smoke else arguments.data or default_folder()
+        folder = folder or rendered_folder(Path(scratch))
+        if arguments.oracle_child:
+            print(json.dumps(judge_folder(folder)))
+            return
+        if not arguments.speed_only:
+            oracle_table(folder)
+        if not arguments.oracle_only:
+            speed_table(folder, 3 if arguments.smoke else arguments.runs)
+
+
+def rendered_folder(scratch: Path) -> Path:
+    """A folder of photos encoded in several ways from scikit-image's coffee."""
+    import skimage.data
+    from PIL import Image
+
+    (scratch / "originals").mkdir()
+    scene = Image.fromarray(skimage.data.coffee()).resize((1800, 1200), Image.Resampling.LANCZOS)
+    for quality in (60, 85, 95):
+        for sampling in ("4:4:4", "4:2:2", "4:2:0"):
+            for rows in (0, 1):
+                path = scratch / "originals" / f"q{quality}-{sampling.replace(':', '')}-{rows}.jpg"
+                scene.save(path, quality=quality, subsampling=sampling, restart_marker_rows=rows)
+    return scratch
 
 
 def oracle_table(folder: Path) -> None:
@@ -210,7 +232,7 @@ def speed_photos(folder: Path) -> list[tuple[str, bytes]]:
     for path in sorted((folder / "originals").glob("*.jpg"), key=lambda p: p.stat().st_size)[-8:]:
         frame = parse(path.read_bytes()).frame
         if frame and frame.process == "baseline" and frame.width * frame.height >= 2e6:
-            photos.append((f"camera {frame.width}×{frame.height}", path.read_bytes()))
+            photos.append((f"{path.stem[:24]} {frame.width}×{frame.height}", path.read_bytes()))
     largest = max((p for p in folder.rglob("*.jpg") if p.parent.name == "originals"), key=lambda p: p.stat().st_size)
     with Image.open(largest) as image:
         scene = image.convert("RGB").resize((2048, 1024), Image.Resampling.LANCZOS)
