@@ -50,6 +50,8 @@ if CACHE_FOLDER is not None:
 
 import numba  # noqa: E402  (the cache folder must be in the environment before this import)
 
+int32 = numba.int32
+
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile on first call, without the GIL, cached on disk where a folder for it is writable."""

@@ -27,6 +27,7 @@ PACKAGES = ("cryptography", "llvmlite", "numba", "numpy", "pillow")
 REWRITE_SECONDS = 2.0
 REWRITE_SHARE = 20  # a rewrite may take a twentieth of the time
 WAITING_PER_JOB = 2
+WAITING_BYTES = 128 << 20
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Session:
         self._waiting: dict[Future[Image], tuple[int, FoundFile]] = {}
         self._limit = WAITING_PER_JOB * options.jobs
         self._submitted = 0
+        self._queued = 0
         self._next_write = 0.0
         self._write()
 
@@ -57,8 +59,9 @@ class Session:
 
     def submit(self, found: FoundFile, wanted: Wanted) -> None:
         """Queue a file; blocks while the queue is full, so that memory stays bounded."""
-        while len(self._waiting) >= self._limit:
+        while self._waiting and (len(self._waiting) >= self._limit or self._queued + len(found.data) > WAITING_BYTES):
             self._collect(block=True)
+        self._queued += len(found.data)
         self._waiting[self._pool.submit(process, found, wanted, self.folder)] = (self._submitted, found)
         self._submitted += 1
         self._collect(block=False)
@@ -89,6 +92,7 @@ class Session:
         done, _ = wait(self._waiting, timeout=None if block else 0, return_when=FIRST_COMPLETED)
         for future in done:
             order, found = self._waiting.pop(future)
+            self._queued -= len(found.data)
             self._images[order] = self._result(future, found)
         if done:
             damaged = sum(image.grade != "no_damage_found" for image in self._images.values())

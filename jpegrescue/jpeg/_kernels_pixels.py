@@ -7,106 +7,79 @@ Colour: ITU-R BT.601 full range as in JFIF 1.02, in 16-bit fixed point.
 
 import numpy as np
 
-from jpegrescue.compiled import inlined, kernel
+from jpegrescue.compiled import inlined, int32, kernel
 
+LANES = 16
 REPLICATE, FANCY_H2V1, FANCY_H1V2, FANCY_H2V2 = 0, 1, 2, 3
 
 
 @inlined
-def _butterfly(d0, d1, d2, d3, d4, d5, d6, d7):
-    """Eight-point inverse DCT, scaled by 2**13."""
-    z1 = (d2 + d6) * 4433
-    even2 = z1 - d6 * 15137
-    even3 = z1 + d2 * 6270
-    even0 = (d0 + d4) << 13
-    even1 = (d0 - d4) << 13
-    a0 = even0 + even3
-    a3 = even0 - even3
-    a1 = even1 + even2
-    a2 = even1 - even2
-    z1 = d7 + d1
-    z2 = d5 + d3
-    z3 = d7 + d3
-    z4 = d5 + d1
-    z5 = (z3 + z4) * 9633
-    z1 *= -7373
-    z2 *= -20995
-    z3 = z3 * -16069 + z5
-    z4 = z4 * -3196 + z5
-    b0 = d7 * 2446 + z1 + z3
-    b1 = d5 * 16819 + z2 + z4
-    b2 = d3 * 25172 + z2 + z3
-    b3 = d1 * 12299 + z1 + z4
-    return a0 + b3, a1 + b2, a2 + b1, a3 + b0, a3 - b0, a2 - b1, a1 - b2, a0 - b3
+def _butterfly(work, at, step, rounding, shift):
+    """Eight-point inverse DCT in place, on `work[at + i * step]`, rounded and shifted right.
 
-
-@inlined
-def _sample(value):
-    """Level shift and clamp; values more than 512 off wrap first, as libjpeg's range table has it."""
-    value = ((value << 54) >> 54) + 128
-    return np.uint8(min(max(value, 0), 255))
+    Numba widens every operation to 64 bits; casting each result back lets the compiler use 32-bit lanes.
+    """
+    d0, d1, d2, d3 = work[at], work[at + step], work[at + 2 * step], work[at + 3 * step]
+    d4, d5, d6, d7 = work[at + 4 * step], work[at + 5 * step], work[at + 6 * step], work[at + 7 * step]
+    z1 = int32((d2 + d6) * 4433)
+    even2 = int32(z1 - d6 * 15137)
+    even3 = int32(z1 + d2 * 6270)
+    even0 = int32((d0 + d4) << 13)
+    even1 = int32((d0 - d4) << 13)
+    a0 = int32(even0 + even3 + rounding)
+    a3 = int32(even0 - even3 + rounding)
+    a1 = int32(even1 + even2 + rounding)
+    a2 = int32(even1 - even2 + rounding)
+    z5 = int32((d7 + d3 + d5 + d1) * 9633)
+    z1 = int32((d7 + d1) * -7373)
+    z2 = int32((d5 + d3) * -20995)
+    z3 = int32((d7 + d3) * -16069 + z5)
+    z4 = int32((d5 + d1) * -3196 + z5)
+    b0 = int32(d7 * 2446 + z1 + z3)
+    b1 = int32(d5 * 16819 + z2 + z4)
+    b2 = int32(d3 * 25172 + z2 + z3)
+    b3 = int32(d1 * 12299 + z1 + z4)
+    work[at] = int32(a0 + b3) >> shift
+    work[at + step] = int32(a1 + b2) >> shift
+    work[at + 2 * step] = int32(a2 + b1) >> shift
+    work[at + 3 * step] = int32(a3 + b0) >> shift
+    work[at + 4 * step] = int32(a3 - b0) >> shift
+    work[at + 5 * step] = int32(a2 - b1) >> shift
+    work[at + 6 * step] = int32(a1 - b2) >> shift
+    work[at + 7 * step] = int32(a0 - b3) >> shift
 
 
 @kernel
 def inverse_dct(blocks, quantisation, plane):
-    """Dequantise and transform: int16 (rows, columns, 64) and int32 (64,) to uint8 (8·rows, 8·columns)."""
-    work = np.empty(64, np.int32)
-    round1 = 1 << 10
-    round2 = 1 << 17
+    """Dequantise and transform: int16 (rows, columns, 64) and int32 (64,) to uint8 (8·rows, 8·columns).
+
+    `LANES` neighbouring blocks go through together, coefficient by coefficient, so that the compiler can vectorise
+    across them. 32 bits suffice for what 8-bit samples can have; beyond that results wrap, where libjpeg's may differ.
+    """
+    work = np.zeros(64 * LANES, np.int32)
+    eight = work.size // (8 * LANES)  # a count that the compiler does not see: it would unroll, to no good
     for row in range(blocks.shape[0]):
-        for column in range(blocks.shape[1]):
-            block = blocks[row, column]
-            top = 8 * row
-            left = 8 * column
-            busy = 0
-            for k in range(1, 64):
-                busy |= block[k]
-            if busy == 0:
-                dc = np.int64(block[0]) * quantisation[0]
-                value = _sample(((dc << 2) + 16) >> 5)
-                for y in range(8):
-                    for x in range(8):
-                        plane[top + y, left + x] = value
-                continue
-            for x in range(8):
-                v = _butterfly(
-                    np.int64(block[x]) * quantisation[x],
-                    np.int64(block[x + 8]) * quantisation[x + 8],
-                    np.int64(block[x + 16]) * quantisation[x + 16],
-                    np.int64(block[x + 24]) * quantisation[x + 24],
-                    np.int64(block[x + 32]) * quantisation[x + 32],
-                    np.int64(block[x + 40]) * quantisation[x + 40],
-                    np.int64(block[x + 48]) * quantisation[x + 48],
-                    np.int64(block[x + 56]) * quantisation[x + 56],
-                )
-                work[x] = (v[0] + round1) >> 11
-                work[x + 8] = (v[1] + round1) >> 11
-                work[x + 16] = (v[2] + round1) >> 11
-                work[x + 24] = (v[3] + round1) >> 11
-                work[x + 32] = (v[4] + round1) >> 11
-                work[x + 40] = (v[5] + round1) >> 11
-                work[x + 48] = (v[6] + round1) >> 11
-                work[x + 56] = (v[7] + round1) >> 11
+        for first in range(0, blocks.shape[1], LANES):
+            lanes = min(LANES, blocks.shape[1] - first)
+            for lane in range(lanes):
+                block = blocks[row, first + lane]
+                for k in range(64):
+                    work[k * LANES + lane] = block[k] * quantisation[k]
+            for column in range(eight):
+                for lane in range(LANES):
+                    _butterfly(work, column * LANES + lane, 8 * LANES, 1 << 10, 11)
+            for y in range(eight):
+                for lane in range(LANES):
+                    _butterfly(work, y * 8 * LANES + lane, LANES, 1 << 17, 18)
+            for i in range(64 * LANES):
+                # values more than 512 off wrap before they are clamped, as libjpeg's range table has it
+                value = int32((int32(work[i] << 22) >> 22) + 128)
+                work[i] = min(max(value, int32(0)), int32(255))
             for y in range(8):
-                w = 8 * y
-                v = _butterfly(
-                    work[w],
-                    work[w + 1],
-                    work[w + 2],
-                    work[w + 3],
-                    work[w + 4],
-                    work[w + 5],
-                    work[w + 6],
-                    work[w + 7],
-                )
-                plane[top + y, left] = _sample((v[0] + round2) >> 18)
-                plane[top + y, left + 1] = _sample((v[1] + round2) >> 18)
-                plane[top + y, left + 2] = _sample((v[2] + round2) >> 18)
-                plane[top + y, left + 3] = _sample((v[3] + round2) >> 18)
-                plane[top + y, left + 4] = _sample((v[4] + round2) >> 18)
-                plane[top + y, left + 5] = _sample((v[5] + round2) >> 18)
-                plane[top + y, left + 6] = _sample((v[6] + round2) >> 18)
-                plane[top + y, left + 7] = _sample((v[7] + round2) >> 18)
+                line = plane[8 * row + y]
+                for lane in range(lanes):
+                    for x in range(8):
+                        line[8 * (first + lane) + x] = work[(y * 8 + x) * LANES + lane]
 
 
 @kernel

@@ -74,6 +74,17 @@ def test_the_queue_is_bounded(make: Callable[..., Session], monkeypatch: pytest.
     assert max(seen) <= 2
 
 
+def test_large_files_wait_for_each_other(make: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WAITING_BYTES", 10_000)
+    session = make(jobs=4)
+    for i in range(6):
+        session.submit(_found(i), WANTED)
+        assert session._queued <= 10_000 or len(session._waiting) == 1
+    session.drain()
+    assert session._queued == 0
+    assert len(session._images) == 6
+
+
 def test_the_report_grows_while_the_run_goes_on(make: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "REWRITE_SECONDS", 0.0)
     monkeypatch.setattr(module, "REWRITE_SHARE", 0)
