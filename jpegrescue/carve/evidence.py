@@ -10,6 +10,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from jpegrescue.carve._kernels import ENTROPY, FOREIGN, NEUTRAL, judge_windows
 from jpegrescue.jpeg._kernels_markers import count_windows
 from jpegrescue.jpeg.view import View
 
@@ -19,31 +20,23 @@ WINDOW = 4096
 class Kind(IntEnum):
     """Verdict on a window."""
 
-    NEUTRAL = 0
-    ENTROPY = 1
-    FOREIGN = 2
+    NEUTRAL = NEUTRAL
+    ENTROPY = ENTROPY
+    FOREIGN = FOREIGN
 
 
-def classify(data: NDArray[np.uint8], length: int, *, zeros_decode: bool) -> tuple[NDArray[np.int8], int]:
+def classify(data: NDArray[np.uint8], length: int, *, zeros_decode: bool) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
     """`Kind` (int8) of each window in the first `length` bytes of `data` (uint8); the last one may be shorter.
 
-    Also returns the number of FF bytes among them that only a marker or damage explains.
+    Also returns the number of FF bytes (int64) in each that only a marker or damage explains.
     `zeros_decode`: zeros are a flat area, hence no sign of anything foreign.
     """
-    counts = np.empty((-(-length // WINDOW), 5), np.int64)
+    windows = -(-length // WINDOW)
+    counts = np.empty((windows, 5), np.int64)
     count_windows(data, 0, length, WINDOW, counts)
-    zeros, text, stuffed, strays, repeats = counts.T
-    size = np.full(counts.shape[0], WINDOW)
-    if length % WINDOW:
-        size[-1] = length % WINDOW
-    foreign = ((strays >= 3) & (strays > stuffed)) | (20 * text > 19 * size) | (20 * (text + zeros) > 19 * size)
-    foreign |= (10 * repeats > 9 * size) & (2 * zeros <= size)
-    if zeros_decode:
-        foreign &= 2 * zeros <= size
-    kinds = np.zeros(counts.shape[0], np.int8)
-    kinds[(stuffed >= 1) & (2 * strays <= stuffed) & (2 * zeros <= size)] = Kind.ENTROPY
-    kinds[foreign] = Kind.FOREIGN
-    return kinds, int(strays.sum())
+    kinds = np.empty(windows, np.int8)
+    judge_windows(counts, length, WINDOW, zeros_decode, kinds)
+    return kinds, counts[:, 3]
 
 
 def ends_in_entropy(view: View, start: int, stop: int, *, zeros_decode: bool) -> bool:

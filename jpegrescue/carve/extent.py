@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from jpegrescue.carve.evidence import could_be_entropy
 from jpegrescue.carve.follow import CountMcus, ScanFollower
 from jpegrescue.carve.trailers import follow_trailers
-from jpegrescue.carve.window import SourceView
+from jpegrescue.carve.window import SourceView, Workspace
 from jpegrescue.jpeg.view import View, read
 from jpegrescue.jpeg.walk import walk
 from jpegrescue.model.carve import CarvedFile
@@ -55,10 +52,10 @@ def find_extent(
     start: int,
     limit: int,
     count_mcus: CountMcus | None = None,
-    buffer: NDArray[np.uint8] | None = None,
+    workspace: Workspace | None = None,
 ) -> Extent | None:
-    """What `measure` finds, of any number of pixels; `buffer`: see `window.window_buffer`."""
-    view = SourceView(source, start, limit, buffer)
+    """What `measure` finds, of any number of pixels; `workspace`: see `window.Workspace`."""
+    view = SourceView(source, start, limit, workspace)
     if read(view, 0, 3) != b"\xff\xd8\xff":
         return None
     follower = ScanFollower(count_mcus)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from jpegrescue.carve._kernels import find_soi
 from jpegrescue.carve.extent import find_extent
 from jpegrescue.carve.follow import CountMcus
-from jpegrescue.carve.window import window_buffer
+from jpegrescue.carve.window import Workspace
 from jpegrescue.model.carve import CarvedFile
 from jpegrescue.source.base import ByteSource
 
@@ -55,7 +55,7 @@ class Carver:
         self._expected = start
         self._resume = start
         self._tail = np.empty(0, np.uint8)
-        self._buffer = window_buffer()
+        self._workspace = Workspace()
 
     def feed(self, offset: int, buffer: NDArray[np.uint8]) -> list[CarvedFile]:
         """Files whose first three bytes end in `buffer` (uint8), which lies at evidence offset `offset`.
@@ -74,6 +74,7 @@ class Carver:
         self._tail = np.concatenate((self._tail, buffer[-2:]))[-2:]
         if self._expected == self._stop:
             candidates += self._at_seam(self._stop, np.frombuffer(self._source.read(self._stop, 2), np.uint8))
+        self._workspace.offset, self._workspace.at_hand = offset, buffer
         found = (self._examine(candidate) for candidate in candidates)
         return [file for file in found if file is not None]
 
@@ -86,7 +87,7 @@ class Carver:
     def _examine(self, candidate: int) -> CarvedFile | None:
         if not self._resume <= candidate < self._stop:
             return None
-        extent = find_extent(self._source, candidate, self._source.size, self._count_mcus, self._buffer)
+        extent = find_extent(self._source, candidate, self._source.size, self._count_mcus, self._workspace)
         if extent is None:
             return None
         self._resume = extent.file.runs[-1].end

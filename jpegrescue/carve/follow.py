@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from jpegrescue.carve._kernels import run_over
 from jpegrescue.carve.evidence import WINDOW, Kind, classify, ends_in_entropy, last_entropy_byte
 from jpegrescue.jpeg._kernels_markers import list_markers
 from jpegrescue.jpeg.believe import begins_file, entropy_follows
-from jpegrescue.jpeg.markers import EOI, SOI
+from jpegrescue.jpeg.markers import EOI, SCAN_LIMITS, SOI, STRUCTURE
 from jpegrescue.jpeg.scans import ScanContext, ScanStop, before_fill, segment_ends_scan
 from jpegrescue.jpeg.view import View, read
 from jpegrescue.model.jpeg import Frame
@@ -76,7 +77,8 @@ class ScanFollower:
         length = min(_CHUNK, search.limit - position)
         data = view.array(position, length + 1)
         kinds, strays = classify(data, length, zeros_decode=search.context.zeros_decode)
-        markers = _markers(data, length, strays) + position
+        wanted = STRUCTURE if search.context.more_scans else SCAN_LIMITS
+        markers = _markers(data, strays, wanted) + position
         before = search.believed
         foreign_at = _run_over(kinds, search, position)
         end = position + length if foreign_at is None else foreign_at
@@ -139,20 +141,15 @@ def _longest(frame: Frame | None) -> int:
     return (1 << 20) + (frame.width + 64) * (lines + 64) * len(frame.components) * _BYTES_PER_SAMPLE
 
 
-def _markers(data: NDArray[np.uint8], length: int, strays: int) -> NDArray[np.int64]:
-    found = np.empty(strays, np.int64)
-    return found[: list_markers(data, length, found)] if strays else found
+def _markers(data: NDArray[np.uint8], strays: NDArray[np.int64], wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    found = np.empty(int(strays.sum()), np.int64)
+    return found[: list_markers(data, strays, WINDOW, wanted, found)] if found.size else found
 
 
 def _run_over(kinds: NDArray[np.int8], search: _Search, position: int) -> int | None:
     """Count windows without believable data; the offset behind the one that makes too many in a row."""
     neutral = _NEUTRAL_WEIGHT / 32 if search.context.zeros_decode else _NEUTRAL_WEIGHT
-    for index, kind in enumerate(kinds.tolist()):
-        if kind == Kind.ENTROPY:
-            search.run = 0.0
-            search.believed = min(position + (index + 1) * WINDOW, search.limit)
-            continue
-        search.run += 1.0 if kind == Kind.FOREIGN else neutral
-        if search.run >= _FOREIGN_LIMIT:
-            return position + (index + 1) * WINDOW
-    return None
+    search.run, believed, stop = run_over(kinds, search.run, neutral, _FOREIGN_LIMIT)
+    if believed:
+        search.believed = min(position + believed * WINDOW, search.limit)
+    return None if stop < 0 else position + stop * WINDOW

@@ -13,40 +13,51 @@ _COUNTED = 128  # so that uint8 counters cannot overflow; sums are cast back eac
 
 
 @kernel
-def next_marker(data: NDArray[np.uint8], start: int, end: int) -> int:
-    """Position in `[start, end - 1)` of the first FF that is neither stuffed, nor fill, nor RSTn; −1 if there is none.
+def next_marker(data: NDArray[np.uint8], start: int, end: int, wanted: NDArray[np.bool_]) -> int:
+    """Position in `[start, end - 1)` of the first FF before a code that is `wanted`; −1 if there is none.
 
-    `data`: uint8, one-dimensional; both bytes of the marker lie before `end`.
+    `data`: uint8, one-dimensional; both bytes of the marker lie before `end`. `wanted`: shape (256,), false for what
+    an FF in entropy-coded data may be followed by: 00 (stuffed), FF (fill), RSTn.
     """
     position = start
-    while position + _BLOCK + 1 <= end:
-        first = data[position : position + _BLOCK]
-        second = data[position + 1 : position + 1 + _BLOCK]
-        hit = False
-        for i in range(_BLOCK):
-            code = second[i]
-            hit |= (first[i] == 0xFF) & (code != 0) & (code != 0xFF) & ((code & 0xF8) != 0xD0)
-        if hit:
-            break
-        position += _BLOCK
     while position + 1 < end:
-        if data[position] == 0xFF:
-            code = data[position + 1]
-            if (code != 0) & (code != 0xFF) & ((code & 0xF8) != 0xD0):
-                return position
-        position += 1
+        stop = min(position + _BLOCK, end - 1)
+        if stop - position == _BLOCK:
+            first = data[position : position + _BLOCK]
+            second = data[position + 1 : position + 1 + _BLOCK]
+            hit = False
+            for i in range(_BLOCK):
+                code = second[i]
+                hit |= (first[i] == 0xFF) & (code != 0) & (code != 0xFF) & ((code & 0xF8) != 0xD0)
+            if not hit:
+                position = stop
+                continue
+        for i in range(position, stop):
+            if data[i] == 0xFF and wanted[data[i + 1]]:
+                return i
+        position = stop
     return -1
 
 
 @kernel
-def list_markers(data: NDArray[np.uint8], end: int, out: NDArray[np.int64]) -> int:
-    """Positions before `end` of the markers that `next_marker` finds, into `out`; their number, at most its size."""
+def list_markers(
+    data: NDArray[np.uint8], strays: NDArray[np.int64], size: int, wanted: NDArray[np.bool_], out: NDArray[np.int64]
+) -> int:
+    """Positions of all FF before a code that is `wanted` (see `next_marker`), into `out`; returns their number.
+
+    `strays`: how many FF before any code but 00, RSTn and FF begin in each window of `size` bytes (`count_windows`);
+    windows without are not looked at. `out`: room for the sum of `strays`.
+    """
     found = 0
-    position = next_marker(data, 0, data.size)
-    while 0 <= position < end and found < out.size:
-        out[found] = position
-        found += 1
-        position = next_marker(data, position + 2, data.size)
+    for window in range(strays.size):
+        if strays[window] == 0:
+            continue
+        end = min((window + 1) * size + 1, data.size)
+        position = next_marker(data, window * size, end, wanted)
+        while position >= 0:
+            out[found] = position
+            found += 1
+            position = next_marker(data, position + 2, end, wanted)
     return found
 
 

@@ -20,6 +20,7 @@ from jpegrescue.jpeg.markers import (
     PROCESS,
     SOI,
     SOS,
+    STRUCTURE,
     TEM,
     is_segment_marker,
     segment_plausible,
@@ -30,6 +31,7 @@ _CHAIN = 4  # segments that say nothing by themselves are believed for what foll
 _EMBEDDED_LIMIT = 1 << 17  # a preview lies in one APPn segment of 64 KiB, or in a few of them
 _EMBEDDED_SEGMENTS = 256
 _AHEAD = 4096
+_HEAD = 4  # marker and length field
 _STUFFED_PER_STRAY = 8
 _WINDOWS_AHEAD = 16
 _SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC3})
@@ -37,60 +39,65 @@ _SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC3})
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A marker in place: `offset` of its FF (the last one where fill bytes precede it) and its code."""
+    """A marker in place: `offset` of its FF (the last one where fill bytes precede it) and its code.
+
+    `end`: that of its segment by the length field; `None` where that is cut or below 2, or the marker has none.
+    """
 
     code: int
     offset: int
+    end: int | None
 
 
 def marker_at(view: View, position: int) -> Marker | None:
     """The marker that starts at `position`, after fill bytes FF (T.81 B.1.1.2), if it may stand between segments."""
-    head = read(view, position, 2)
+    head = read(view, position, _HEAD)
     if len(head) < 2 or head[0] != 0xFF:
         return None
-    offset, code = (position, head[1]) if head[1] != 0xFF else _after_fill(view, position)
-    return Marker(code, offset) if is_segment_marker(code) or code in (SOI, EOI, TEM) else None
+    if head[1] == 0xFF:
+        position = _last_fill(view, position)
+        head = read(view, position, _HEAD)
+    if len(head) >= 2 and is_segment_marker(head[1]):
+        length = int.from_bytes(head[2:]) if len(head) == _HEAD else 0
+        return Marker(head[1], position, position + 2 + length if length >= 2 else None)
+    return Marker(head[1], position, None) if len(head) >= 2 and head[1] in (SOI, EOI, TEM) else None
 
 
-def _after_fill(view: View, position: int) -> tuple[int, int]:
-    """Offset of the last FF of those that begin at `position`, and the byte behind it (0 at the end of the data)."""
+def _last_fill(view: View, position: int) -> int:
+    """Offset of the last FF of those that begin at `position`; the end of the data if they reach it."""
     while (piece := view.array(position, _AHEAD)).size:
         rest = np.flatnonzero(piece != 0xFF)
         if rest.size:
-            return position + int(rest[0]) - 1, int(piece[rest[0]])
+            return position + int(rest[0]) - 1
         position += piece.size
-    return position, 0
+    return position
 
 
-def segment_end(view: View, offset: int) -> int | None:
-    """End of the segment whose marker lies at `offset`, by its length field; `None` where it is cut or below 2."""
-    field = read(view, offset + 2, 2)
-    length = int.from_bytes(field)
-    return offset + 2 + length if len(field) == 2 and length >= 2 else None
-
-
-def believable(view: View, offset: int, identifiers: Collection[int] | None = None, depth: int = _CHAIN) -> bool:
+def believable(view: View, offset: int, identifiers: Collection[int] | None = None) -> bool:
     """Whether a marker segment really starts at `offset`.
 
     Segments with free content (APPn, COM, DRI …) must lead to another believable one. `identifiers`: components of
     the frame, which a SOS has to name.
     """
-    code = int.from_bytes(read(view, offset + 1, 1))
-    end = segment_end(view, offset) if is_segment_marker(code) else None
-    if end is None or end > view.size:
+    return _believed(view, marker_at(view, offset), identifiers, _CHAIN)
+
+
+def _believed(view: View, marker: Marker | None, identifiers: Collection[int] | None, depth: int) -> bool:
+    if marker is None or marker.end is None or marker.end > view.size:
         return False
+    code = marker.code
     free = code == COM or APP0 <= code <= APP15
-    payload = b"" if free else read(view, offset + 4, end - offset - 4)
+    payload = b"" if free else read(view, marker.offset + 4, marker.end - marker.offset - 4)
     if not segment_plausible(code, payload):
         return False
     if code == SOS and identifiers is not None:
         return all(identifier in identifiers for identifier in payload[1 : 1 + 2 * payload[0] : 2])
     if not (free or code in (DRI, DNL, EXP)):
         return True
-    following = marker_at(view, end)
+    following = marker_at(view, marker.end)
     if following is None or depth == 0:
         return False
-    return following.code == EOI or believable(view, following.offset, identifiers, depth - 1)
+    return following.code == EOI or _believed(view, following, identifiers, depth - 1)
 
 
 def embedded_end(view: View, offset: int) -> int | None:
@@ -107,7 +114,7 @@ def embedded_end(view: View, offset: int) -> int | None:
             return None
         if marker.code == EOI:
             return marker.offset + 2
-        end = segment_end(view, marker.offset) if marker.code != TEM else marker.offset + 2
+        end = marker.end if marker.code != TEM else marker.offset + 2
         if end is None or end > limit:
             return None
         position = end
@@ -124,12 +131,12 @@ def embedded_end(view: View, offset: int) -> int | None:
 
 
 def _embedded_scan_end(view: View, start: int, limit: int) -> Marker | None:
-    while (found := find_marker(view, start, limit)) is not None:
+    while (found := find_marker(view, start, limit, STRUCTURE)) is not None:
         code = int.from_bytes(read(view, found + 1, 1))
         if code == SOI and begins_file(view, found):
             return None
         if code == EOI or believable(view, found):
-            return Marker(code, found)
+            return marker_at(view, found)
         start = found + 2
     return None
 

@@ -1,5 +1,10 @@
 """Marker codes and the plausibility of single marker segments (ITU-T T.81 B.1.1.3 and B.2)."""
 
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
 from jpegrescue.model.jpeg import Process
 
 TEM = 0x01
@@ -27,12 +32,26 @@ PROCESS: dict[int, Process] = {
     0xCE: "hierarchical",
     0xCF: "hierarchical",
 }
-STANDALONE = frozenset({TEM, SOI, EOI, *range(RST0, RST7 + 1)})
+_SEGMENTS = frozenset({*PROCESS, DHT, DAC, SOS, DQT, DNL, DRI, DHP, EXP, *range(APP0, APP15 + 1), COM})
 
 
 def is_segment_marker(marker: int) -> bool:
     """Whether T.81 gives this marker a length and parameters that occur outside entropy-coded data."""
-    return marker in PROCESS or marker in (DHT, DAC, SOS, DQT, DNL, DRI, DHP, EXP, COM) or APP0 <= marker <= APP15
+    return marker in _SEGMENTS
+
+
+def _table(codes: Iterable[int]) -> NDArray[np.bool_]:
+    table = np.zeros(256, np.bool_)
+    table[list(codes)] = True
+    return table
+
+
+ANY_MARKER = _table(set(range(1, 0xFF)) - set(range(RST0, RST7 + 1)))
+"""Look-up by code (bool, shape (256,)): whatever cannot follow an FF in entropy-coded data (T.81 B.1.1.5)."""
+STRUCTURE = _table(_SEGMENTS | {SOI, EOI})
+"""Look-up by code: the markers that say where segments, scans and files begin and end."""
+SCAN_LIMITS = _table({SOI, EOI, DNL})
+"""Look-up by code: the markers that have a place behind the last scan of a sequential picture."""
 
 
 def segment_plausible(marker: int, payload: bytes) -> bool:
@@ -41,23 +60,8 @@ def segment_plausible(marker: int, payload: bytes) -> bool:
     Used to tell a marker from damage: in garbled entropy-coded data an FF byte is followed by any value, but rarely by
     a segment that also parses.
     """
-    if marker in PROCESS:
-        return _frame_plausible(payload)
-    if marker == DHT:
-        return _huffman_plausible(payload)
-    if marker == DQT:
-        return _quantisation_plausible(payload)
-    if marker == SOS:
-        return _scan_plausible(payload)
-    if marker == DAC:
-        return len(payload) > 0 and len(payload) % 2 == 0 and all(b >> 4 < 2 and b & 15 < 4 for b in payload[::2])
-    if marker in (DRI, DNL):
-        return len(payload) == 2
-    if marker == EXP:
-        return len(payload) == 1
-    if marker == DHP:
-        return _frame_plausible(payload)
-    return APP0 <= marker <= APP15 or marker == COM
+    check = _PLAUSIBLE.get(marker)
+    return is_segment_marker(marker) and (check is None or check(payload))
 
 
 def _frame_plausible(payload: bytes) -> bool:
@@ -110,3 +114,18 @@ def _scan_plausible(payload: bytes) -> bool:
     start, end, approximation = payload[-3:]
     tables_valid = all(s >> 4 < 4 and s & 15 < 4 for s in selectors)
     return tables_valid and start <= 63 and end <= 63 and approximation >> 4 <= 13 and approximation & 15 <= 13
+
+
+def _conditioning_plausible(payload: bytes) -> bool:
+    return len(payload) > 0 and len(payload) % 2 == 0 and all(b >> 4 < 2 and b & 15 < 4 for b in payload[::2])
+
+
+_PLAUSIBLE: dict[int, Callable[[bytes], bool]] = {
+    **dict.fromkeys((*PROCESS, DHP), _frame_plausible),
+    DHT: _huffman_plausible,
+    DQT: _quantisation_plausible,
+    SOS: _scan_plausible,
+    DAC: _conditioning_plausible,
+    **dict.fromkeys((DRI, DNL), lambda payload: len(payload) == 2),
+    EXP: lambda payload: len(payload) == 1,
+}

@@ -1,10 +1,13 @@
 """Parameters of single marker segments (ITU-T T.81 B.2), read tolerantly: what cannot be read is left out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from jpegrescue.jpeg.markers import DHT, DNL, DQT, DRI, PROCESS, SOS, huffman_counts_valid
 from jpegrescue.model.jpeg import Component, Frame, HuffmanTable
+
+_REMEMBERED = 64  # payloads: most files of a medium come from few encoders
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ def _huffman_length(data: bytes, position: int) -> int | None:
     return length if huffman_counts_valid(counts) and position + length <= len(data) else None
 
 
-def quantisation_tables(payload: bytes) -> tuple[dict[int, tuple[int, ...]], bool]:
+@lru_cache(_REMEMBERED)
+def quantisation_tables(payload: bytes) -> tuple[Mapping[int, tuple[int, ...]], bool]:
     """DQT: tables of 64 steps in zigzag order by destination, and whether the whole payload could be read."""
     tables: dict[int, tuple[int, ...]] = {}
     position = 0
@@ -73,7 +77,8 @@ def quantisation_tables(payload: bytes) -> tuple[dict[int, tuple[int, ...]], boo
     return tables, sound
 
 
-def huffman_tables(payload: bytes) -> tuple[dict[tuple[int, int], HuffmanTable | None], bool]:
+@lru_cache(_REMEMBERED)
+def huffman_tables(payload: bytes) -> tuple[Mapping[tuple[int, int], HuffmanTable | None], bool]:
     """DHT: tables by (class, destination), and whether the whole payload could be read.
 
     A table that is no prefix code, or runs past the segment, is `None`: it must not leave an older one in force.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from jpegrescue.jpeg.believe import embedded_end, marker_at, segment_end
+from jpegrescue.jpeg.believe import embedded_end, marker_at
 from jpegrescue.jpeg.markers import APP0, APP1, PROCESS, SOI, SOS, TEM, segment_plausible
 from jpegrescue.jpeg.view import Memory, read
 from jpegrescue.model.jpeg import MarkerSegment, Thumbnail
@@ -47,7 +47,7 @@ def jpeg_size(data: bytes) -> tuple[int, int] | tuple[None, None]:
         marker = marker_at(view, position)
         if marker is None or marker.code == SOS:
             break
-        end = marker.offset + 2 if marker.code in (SOI, TEM) else segment_end(view, marker.offset)
+        end = marker.offset + 2 if marker.code in (SOI, TEM) else marker.end
         if end is None:
             break
         payload = data[marker.offset + 4 : end]

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jpegrescue.jpeg._kernels_markers import next_marker
+from jpegrescue.jpeg.markers import ANY_MARKER
 
 
 class View(Protocol):
@@ -60,13 +61,13 @@ def read(view: View, offset: int, length: int) -> bytes:
     return view.array(offset, length).tobytes()
 
 
-def find_marker(view: View, start: int, stop: int) -> int | None:
-    """First FF in `[start, stop)` that is neither stuffed, nor fill, nor RSTn (T.81 B.1.1.2, B.1.1.5)."""
+def find_marker(view: View, start: int, stop: int, wanted: NDArray[np.bool_] = ANY_MARKER) -> int | None:
+    """First FF in `[start, stop)` before a code of `wanted`, a look-up from `jpegrescue.jpeg.markers`."""
     while start < stop:
         piece = view.piece(start)
         if piece.size < 2:
             return None
-        found = int(next_marker(piece, 0, min(piece.size, stop + 1 - start)))
+        found = int(next_marker(piece, 0, min(piece.size, stop + 1 - start), wanted))
         if found >= 0:
             return start + found
         start += piece.size - 1

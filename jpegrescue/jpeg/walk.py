@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from jpegrescue.jpeg import segments as read_segments
-from jpegrescue.jpeg.believe import Marker, begins_file, believable, embedded_end, marker_at, segment_end
+from jpegrescue.jpeg.believe import Marker, begins_file, believable, embedded_end, marker_at
 from jpegrescue.jpeg.markers import (
     APP0,
     APP14,
@@ -16,6 +16,7 @@ from jpegrescue.jpeg.markers import (
     PROCESS,
     SOI,
     SOS,
+    STRUCTURE,
     TEM,
     segment_plausible,
 )
@@ -149,7 +150,7 @@ class _Walk:
 
     def _segment(self, marker: Marker) -> int | None:
         start = marker.offset + 4
-        declared = segment_end(self._view, marker.offset)
+        declared = marker.end
         end = declared if declared is not None and self._boundary(declared) else self._natural_end(marker)
         if end is not None:
             if end != declared:
@@ -180,7 +181,7 @@ class _Walk:
         """Offset of the next believable segment at or after `start`, files embedded in what is skipped stepped over."""
         position = start
         stop = min(self._view.size, start + self._reach)
-        while self._candidates and (found := find_marker(self._view, position, stop)) is not None:
+        while self._candidates and (found := find_marker(self._view, position, stop, STRUCTURE)) is not None:
             self._candidates -= 1
             code = int.from_bytes(read(self._view, found + 1, 1))
             position = found + 1
@@ -283,7 +284,7 @@ class _Walk:
     def _scan_payload(self, marker: Marker) -> tuple[bytes, int]:
         """Parameters of SOS and their end; of length and component count the one that makes sense wins."""
         start = marker.offset + 4
-        declared = segment_end(self._view, marker.offset)
+        declared = marker.end
         payload = read(self._view, start, 12)
         natural = start + 4 + 2 * payload[0] if payload and 1 <= payload[0] <= 4 else None
         if natural is not None and natural != declared:

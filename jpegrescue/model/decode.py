@@ -76,7 +76,6 @@ class ScanDecode:
     placed: NDArray[np.int64]
     resync_points: tuple[ResyncPoint, ...]
     segments: tuple[Segment, ...]
-    leftover_bits: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,14 @@ class Intervals:
 
     `bits`: int64 (n, 2), half-open bit ranges in `ScanBytes.data`; `first_mcu`, `count`: int64 (n,), raster index of
     the first MCU and MCUs to decode (more than one restart interval where a marker between is lost); `anchored`: bool
-    (n,), whether the interval's place follows from markers without doubt.
+    (n,), whether markers close the interval on both sides. Numbers count modulo 8: where whole intervals are lost,
+    places behind them are likely, not sure.
     """
 
     bits: NDArray[np.int64]
     first_mcu: NDArray[np.int64]
     count: NDArray[np.int64]
     anchored: NDArray[np.bool_]
-    mismatches: int
 
 
 def whole_scan(stripped: ScanBytes, mcus: int) -> Intervals:
@@ -32,7 +32,6 @@ def whole_scan(stripped: ScanBytes, mcus: int) -> Intervals:
         first_mcu=np.zeros(1, np.int64),
         count=np.array([mcus], np.int64),
         anchored=np.ones(1, np.bool_),
-        mismatches=0,
     )
 
 
@@ -43,32 +42,30 @@ def anchor(stripped: ScanBytes, mcus: int, interval: int, *, ends: bool) -> Inte
     intervals = -(-mcus // interval)
     markers = stripped.restart_at.size
     regular = markers == intervals - 1 and np.array_equal(stripped.restart_number, np.arange(markers) % 8)
+    lengths = np.diff(np.concatenate((np.zeros(1, np.int64), stripped.restart_at, [stripped.size])))
+    typical = max(float(np.median(lengths)), 1.0)
     if regular:
-        opens = np.arange(1, intervals, dtype=np.int64)
-        kept = stripped.restart_at
+        opens, kept = np.arange(1, intervals, dtype=np.int64), stripped.restart_at
     else:
-        opens, kept = _solve(stripped, intervals, ends=ends)
+        opens, kept = _solve(stripped, intervals, typical, ends=ends)
     starts = np.concatenate((np.zeros(1, np.int64), kept))
+    stops = np.concatenate((kept, [stripped.size]))
     first = np.concatenate((np.zeros(1, np.int64), opens))
     after = np.concatenate((first[1:], [intervals if ends or regular else first[-1] + 1]))
-    ends_at = np.concatenate((kept, [stripped.size]))
-    single = after - first == 1
     return Intervals(
-        bits=8 * np.stack((starts, ends_at), axis=1),
+        bits=8 * np.stack((starts, stops), axis=1),
         first_mcu=first * interval,
         count=np.minimum(after * interval, mcus) - first * interval,
-        anchored=single,
-        mismatches=0 if regular else int(np.count_nonzero(~single)) + markers - kept.size,
+        anchored=after - first == 1,
     )
 
 
-def _solve(stripped: ScanBytes, intervals: int, *, ends: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    positions = stripped.restart_at
-    lengths = np.diff(np.concatenate((np.zeros(1, np.int64), positions, [stripped.size])))
-    typical = float(np.median(lengths)) if positions.size else float(stripped.size)
-    index = np.empty(positions.size, np.int64)
+def _solve(
+    stripped: ScanBytes, intervals: int, typical: float, *, ends: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    index = np.empty(stripped.restart_at.size, np.int64)
     _kernels.anchor_restarts(
-        positions, stripped.restart_number, max(typical, 1.0), intervals, stripped.size, ends, index
+        stripped.restart_at, stripped.restart_number, typical, intervals, stripped.size, ends, index
     )
     real = index >= 0
-    return index[real], positions[real]
+    return index[real], stripped.restart_at[real]

@@ -255,19 +255,13 @@ def test_a_partial_last_sector_is_mentioned(carve_options: Make) -> None:
     assert len(outcome.report.images) == 1
 
 
-def test_rows_that_are_called_intact_equal_the_original(carve_options: Make) -> None:
+def test_rows_between_restart_markers_stay_right_beside_damaged_ones(carve_options: Make) -> None:
     original = photo(320, 240, restart_marker_rows=1)  # 15 rows of 20 MCUs
     broken = damaged(damaged(original, 0.31), 0.7)
     outcome = carve(carve_options(dump(broken)[0]))
     (image,) = outcome.report.images
     with Image.open(outcome.folder / image.outputs[1].path) as ours, Image.open(io.BytesIO(original)) as truth:
         same = (np.asarray(ours) == np.asarray(truth)).all(axis=(1, 2))
-    intact = {
-        row
-        for s in image.segments
-        for row in range(s.placed_at // 20, (s.placed_at + s.mcu_end - s.mcu_start) // 20)
-        if s.grade == "intact"
-    }
-    assert 12 <= len(intact) < 15
-    for row in intact:
-        assert same[16 * row + 1 : 16 * row + 15].all()  # chroma upsampling reaches one pixel into the neighbours
+    # chroma upsampling reaches one pixel into the neighbouring rows
+    assert sum(same[16 * row + 1 : 16 * row + 15].all() for row in range(15)) == 13
+    assert {s.grade for s in image.segments} == {"uncertain"}

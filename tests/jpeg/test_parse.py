@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from jpegrescue.jpeg.parse import parse
-from jpegrescue.jpeg.view import Memory
 from tests.jpeg.samples import ZIGZAG, exif, insert, photo, scan_start, segment, with_thumbnail
 
 
@@ -273,9 +272,3 @@ def test_hostile_repetition_takes_bounded_time_and_memory(unit, head):
     assert len(structure.scans) <= 1000
     assert len(structure.segments) <= 10_001
     assert len(structure.problems) <= 1001
-
-
-def test_memory_view_reads_past_the_end_are_clipped():
-    view = Memory(b"abc")
-    assert view.array(2, 10).tobytes() == b"c"
-    assert view.array(9, 10).tobytes() == b""

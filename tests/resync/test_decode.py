@@ -106,9 +106,10 @@ def test_restart_markers_confine_damage_to_their_interval() -> None:
     third = data.index(b"\xff\xd1", scan.start) + 2
     broken = data[:third] + b"\x55" * 6 + data[third + 6 :]
     outcome = _decode(broken)
-    grades = {(s.placed_at, s.mcu_end - s.mcu_start): s.grade for s in outcome.scans[0].segments}
-    assert grades[0, 10] == "intact"
-    assert grades[15, 25] == "intact"
+    places = {(s.placed_at, s.mcu_end - s.mcu_start): s.engine for s in outcome.scans[0].segments}
+    assert places[0, 10] == "decoder"
+    assert places[15, 25] == "restart"
+    assert {s.grade for s in outcome.scans[0].segments} == {"uncertain"}  # silent damage leaves no trace
     for plane, original in zip(outcome.planes, planes, strict=True):
         blocks, truth = plane.blocks.reshape(-1, 64), original.reshape(-1, 64)
         share = blocks.shape[0] // 40
@@ -126,7 +127,7 @@ def test_a_missing_interval_is_found_by_its_number() -> None:
     assert outcome.lost_mcus == 5
     np.testing.assert_array_equal(outcome.planes[1].blocks[15 // 4 + 1 :], planes[1][15 // 4 + 1 :])
     last = outcome.scans[0].segments[-1]
-    assert (last.placed_at, last.shift, last.engine, last.grade) == (15, 5, "restart", "intact")
+    assert (last.placed_at, last.shift, last.engine, last.grade) == (15, 5, "restart", "uncertain")
 
 
 def test_bytes_left_over_before_the_end_are_damage() -> None:

@@ -28,7 +28,6 @@ def test_regular_markers_open_one_interval_each() -> None:
     assert (found.first_mcu // 3).tolist() == list(range(INTERVALS))
     assert found.count.tolist() == [3] * INTERVALS
     assert found.anchored.all()
-    assert found.mismatches == 0
 
 
 @pytest.mark.parametrize("lost", [[0], [17], [38], [5, 6, 7], list(range(10, 19)), list(range(10, 29))])
