@@ -97,7 +97,7 @@ def _load(evidence: OpenEvidence, found: CarvedFile) -> FoundFile:
         data=b"".join(evidence.clear.read(run.start, run.length) for run in found.runs),
         runs=found.runs,
         end=found.end,
-        problems=found.problems,
+        problems=(*evidence.read_problems(found.runs), *found.problems),
     )
 
 

@@ -40,11 +40,12 @@ class OpenEvidence:
             gaps=self.clear.gaps,
         )
 
-    def read_problems(self) -> tuple[Problem, ...]:
-        """What could not be read so far."""
+    def read_problems(self, runs: tuple[ByteRange, ...] | None = None) -> tuple[Problem, ...]:
+        """What could not be read so far: of the whole medium, or of `runs`."""
         return tuple(
             Problem("read_error", "error", f"bytes {gap.start} to {gap.end} read as zeros: {gap.cause}", gap.start)
             for gap in self.clear.gaps
+            if runs is None or any(gap.start < run.end and run.start < gap.end for run in runs)
         )
 
 

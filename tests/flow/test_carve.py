@@ -1,6 +1,7 @@
 import hashlib
 import io
 import json
+import os
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +17,7 @@ from jpegrescue.report.json import from_json
 from jpegrescue.report.output import OutputFolder
 from jpegrescue.source.crypt.spec import DEFAULT_SPEC
 from jpegrescue.source.keys import Key
+from jpegrescue.source.raw import RawSource
 from tests.flow.conftest import KEY, KEYED, damaged, dump, encrypted, photo
 
 Make = Callable[..., CarveOptions]
@@ -215,15 +217,8 @@ def test_a_bug_in_one_image_does_not_end_the_run(carve_options: Make, monkeypatc
     assert report.run.state == "done"
 
 
-def test_an_unreadable_stretch_is_reported_and_the_rest_goes_on(
-    carve_options: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import os
-
-    from jpegrescue.source import raw
-
-    data, offsets = dump(photo(), bytes(8192), photo(seed=1))
-    bad = range(offsets[1] - offsets[1] % 512 + 1024, offsets[1] - offsets[1] % 512 + 2048)
+def _unreadable(monkeypatch: pytest.MonkeyPatch, bad: range) -> None:
+    """Make every read that touches the bytes `bad` fail as a worn medium does."""
 
     def failing(descriptor: int, views: list[memoryview], position: int) -> int:
         if position < bad.stop and position + len(views[0]) > bad.start:
@@ -232,13 +227,30 @@ def test_an_unreadable_stretch_is_reported_and_the_rest_goes_on(
             views = [views[0][: bad.start - position]]
         return os.preadv(descriptor, views, position)
 
-    real = raw.RawSource
-    monkeypatch.setattr("jpegrescue.flow.evidence.RawSource", lambda path: real(path, preadv=failing))
+    monkeypatch.setattr("jpegrescue.flow.evidence.RawSource", lambda path: RawSource(path, preadv=failing))
+
+
+def test_an_unreadable_stretch_is_reported_and_the_rest_goes_on(
+    carve_options: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, offsets = dump(photo(), bytes(8192), photo(seed=1))
+    bad = range(offsets[1] - offsets[1] % 512 + 1024, offsets[1] - offsets[1] % 512 + 2048)
+    _unreadable(monkeypatch, bad)
     report = carve(carve_options(data)).report
     assert [i.runs[0].start for i in report.images] == [offsets[0], offsets[2]]
+    assert [i.grade for i in report.images] == ["no_damage_found"] * 2
     assert report.evidence is not None
     assert [(g.start, g.end) for g in report.evidence.gaps] == [(bad.start, bad.stop)]
     assert [(p.kind, p.offset) for p in report.problems] == [("read_error", bad.start)]
+
+
+def test_a_photo_over_an_unreadable_stretch_says_so(carve_options: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, offsets = dump(photo(640, 480))
+    bad = range(offsets[0] - offsets[0] % 512 + 10240, offsets[0] - offsets[0] % 512 + 10752)
+    _unreadable(monkeypatch, bad)
+    (image,) = carve(carve_options(data)).report.images
+    assert (image.grade, image.claim) == ("partly_restored", "none")
+    assert ("read_error", bad.start) in [(p.kind, p.offset) for p in image.problems]
 
 
 def test_evidence_that_cannot_be_searched_is_refused(carve_options: Make, tmp_path) -> None:
