@@ -18,7 +18,9 @@ from jpegrescue.model.problem import Problem
 
 CountMcus = Callable[[bytes], float]
 
+_FIRST_CHUNK = 8 * WINDOW  # the scans of a progressive file are short, and what lies behind them is looked at in vain
 _CHUNK = 64 * WINDOW
+_CHUNK_GROWTH = 4
 _FOREIGN_LIMIT = 24.0  # windows: 96 KiB, longer than a garbage page (16 KiB) or a foreign cluster (64 KiB)
 _NEUTRAL_WEIGHT = 0.5  # undamaged scans have at most three neutral windows in a row
 _COMPLETE = 0.95
@@ -36,6 +38,7 @@ class _Search:
     limit: int
     context: ScanContext
     believed: int
+    chunk: int = _FIRST_CHUNK
     run: float = 0.0
     counted: int = 0
     fallback: ScanStop | None = None
@@ -74,7 +77,8 @@ class ScanFollower:
 
     def _advance(self, view: View, position: int, search: _Search) -> tuple[ScanStop | int, str | None]:
         """Search one chunk: where markers go on, or where to look next, or where and why the scan breaks off."""
-        length = min(_CHUNK, search.limit - position)
+        length = min(search.chunk, search.limit - position)
+        search.chunk = min(_CHUNK_GROWTH * search.chunk, _CHUNK)
         data = view.array(position, length + 1)
         kinds, strays = classify(data, length, zeros_decode=search.context.zeros_decode)
         wanted = STRUCTURE if search.context.more_scans else SCAN_LIMITS

@@ -41,6 +41,8 @@ class PointedImage:
 def pointed_images(view: View, structure: JpegStructure, eoi_end: int) -> Iterator[PointedImage]:
     """Images that begin at or behind `eoi_end`: kinds `mpf` (CIPA DC-007 §5.2.3.3) and `preview`."""
     for segment in structure.segments:
+        if segment.marker not in (APP1, APP2):
+            continue
         payload = read(view, segment.offset + 4, segment.end - segment.offset - 4)
         if segment.marker == APP2 and payload.startswith(b"MPF\0"):
             base = segment.offset + 8

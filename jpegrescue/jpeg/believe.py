@@ -31,6 +31,7 @@ _CHAIN = 4  # segments that say nothing by themselves are believed for what foll
 _EMBEDDED_LIMIT = 1 << 17  # a preview lies in one APPn segment of 64 KiB, or in a few of them
 _EMBEDDED_SEGMENTS = 256
 _AHEAD = 4096
+_LONGEST_PARAMETERS = 4096  # more than all tables that one DQT or DHT can usefully define
 _HEAD = 4  # marker and length field
 _STUFFED_PER_STRAY = 8
 _WINDOWS_AHEAD = 16
@@ -79,15 +80,19 @@ def believable(view: View, offset: int, identifiers: Collection[int] | None = No
     Segments with free content (APPn, COM, DRI …) must lead to another believable one. `identifiers`: components of
     the frame, which a SOS has to name.
     """
-    return _believed(view, marker_at(view, offset), identifiers, _CHAIN)
+    return believed(view, marker_at(view, offset), identifiers)
 
 
-def _believed(view: View, marker: Marker | None, identifiers: Collection[int] | None, depth: int) -> bool:
+def believed(
+    view: View, marker: Marker | None, identifiers: Collection[int] | None = None, depth: int = _CHAIN
+) -> bool:
+    """`believable` for a marker that has been read already."""
     if marker is None or marker.end is None or marker.end > view.size:
         return False
     code = marker.code
     free = code == COM or APP0 <= code <= APP15
-    payload = b"" if free else read(view, marker.offset + 4, marker.end - marker.offset - 4)
+    length = 0 if free else min(marker.end - marker.offset - 4, _LONGEST_PARAMETERS)
+    payload = read(view, marker.offset + 4, length) if length else b""
     if not segment_plausible(code, payload):
         return False
     if code == SOS and identifiers is not None:
@@ -97,7 +102,7 @@ def _believed(view: View, marker: Marker | None, identifiers: Collection[int] | 
     following = marker_at(view, marker.end)
     if following is None or depth == 0:
         return False
-    return following.code == EOI or _believed(view, following, identifiers, depth - 1)
+    return following.code == EOI or believed(view, following, identifiers, depth - 1)
 
 
 def embedded_end(view: View, offset: int) -> int | None:
@@ -132,13 +137,32 @@ def embedded_end(view: View, offset: int) -> int | None:
 
 def _embedded_scan_end(view: View, start: int, limit: int) -> Marker | None:
     while (found := find_marker(view, start, limit, STRUCTURE)) is not None:
-        code = int.from_bytes(read(view, found + 1, 1))
-        if code == SOI and begins_file(view, found):
+        marker = marker_at(view, found)
+        if marker is None or (marker.code == SOI and begins_file(view, found)):
             return None
-        if code == EOI or believable(view, found):
-            return marker_at(view, found)
+        if marker.code == EOI or believed(view, marker):
+            return marker
         start = found + 2
     return None
+
+
+def reaches_past(view: View, offset: int, end: int) -> bool:
+    """Whether the file whose SOI is at `offset` goes on behind `end`, up to which a segment claims all bytes.
+
+    A preview does not: its own EOI comes before `end`, or its parent's segments go on there. But the header segments of
+    another file may lead to `end` exactly. (The Exif segment of some cameras ends right behind a SOI, that of the
+    stream into which they put it: to them belongs what follows.)
+    """
+    if offset + 2 == end or not begins_file(view, offset):
+        return False
+    position = offset + 2
+    while position < end:
+        marker = marker_at(view, position)
+        if marker is None or marker.end is None or marker.code == SOS:
+            stop = embedded_end(view, offset)
+            return stop is None or stop > end
+        position = marker.end
+    return True
 
 
 def continues_as_entropy(view: View, offset: int) -> bool:
@@ -197,4 +221,4 @@ def _ends_stretch(view: View, offset: int) -> bool:
 def begins_file(view: View, offset: int) -> bool:
     """Whether the SOI at `offset` is followed by a believable segment."""
     following = marker_at(view, offset + 2)
-    return following is not None and believable(view, following.offset)
+    return believed(view, following)

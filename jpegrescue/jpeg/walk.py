@@ -1,9 +1,10 @@
 """The walk from marker to marker (ITU-T T.81 annex B) over bytes in memory or streamed, damaged or not."""
 
+import re
 from dataclasses import replace
 
 from jpegrescue.jpeg import segments as read_segments
-from jpegrescue.jpeg.believe import Marker, begins_file, believable, embedded_end, marker_at
+from jpegrescue.jpeg.believe import Marker, begins_file, believed, embedded_end, marker_at, reaches_past
 from jpegrescue.jpeg.markers import (
     APP0,
     APP14,
@@ -32,6 +33,7 @@ _MAX_CANDIDATES = 200_000
 _MAX_CANDIDATES_OPEN = 1024  # 128 KiB of random bytes hold 500 that look like markers
 _MAX_EMBEDDED = 64
 _NATURAL = 4096  # more than all tables that one DQT or DHT can usefully define
+_SOI = re.compile(rb"\xff\xd8\xff")
 _LONGEST = 0xFFFF - 2  # parameters that a length field can announce
 
 
@@ -65,6 +67,7 @@ class _Walk:
         self._eoi: int | None = None
         self._candidates = _MAX_CANDIDATES_OPEN if self._open_ended else _MAX_CANDIDATES
         self._embedded = 0
+        self._last: tuple[int, Marker | None] = (-1, None)
 
     def run(self) -> JpegStructure:
         position: int | None = self._begin()
@@ -111,7 +114,7 @@ class _Walk:
 
     def _step(self, position: int) -> int | None:
         """Read what stands at `position`, a place between segments; return the next such place."""
-        marker = marker_at(self._view, position)
+        marker = self._marker_at(position)
         if marker is None:
             return self._resynchronise(position) if position < self._view.size else None
         if marker.code == SOI:
@@ -132,7 +135,7 @@ class _Walk:
             return end
         kind = "duplicate_soi" if nothing_yet else "second_soi"
         self._report(kind, "warning", "SOI stands where the file has begun already.", marker.offset)
-        if self._open_ended and not nothing_yet:
+        if self._open_ended:
             return None
         self._segments.append(MarkerSegment(SOI, marker.offset, marker.offset + 2))
         return marker.offset + 2
@@ -151,13 +154,17 @@ class _Walk:
     def _segment(self, marker: Marker) -> int | None:
         start = marker.offset + 4
         declared = marker.end
-        end = declared if declared is not None and self._boundary(declared) else self._natural_end(marker)
-        if end is not None:
-            if end != declared:
-                self._report("segment_length", "warning", "The segment's length is wrong.", marker.offset)
-            self._apply(marker, read(self._view, start, end - start), end)
-            return end
-        return self._unbounded_segment(marker, start, declared)
+        if declared is not None and self._boundary(declared):
+            payload = read(self._view, start, declared - start)
+            if not self._cuts_file(start, payload):
+                self._apply(marker, payload, declared)
+                return declared
+        natural = self._natural_end(marker)
+        if natural is None:
+            return self._unbounded_segment(marker, start, declared)
+        self._report("segment_length", "warning", "The segment's length is wrong.", marker.offset)
+        self._apply(marker, read(self._view, start, natural - start), natural)
+        return natural
 
     def _unbounded_segment(self, marker: Marker, start: int, declared: int | None) -> int | None:
         """Read a segment that no marker follows: its length is damaged, or garbage lies behind it."""
@@ -169,7 +176,25 @@ class _Walk:
         return following
 
     def _boundary(self, position: int) -> bool:
-        return position == self._view.size or marker_at(self._view, position) is not None
+        return position == self._view.size or self._marker_at(position) is not None
+
+    def _marker_at(self, position: int) -> Marker | None:
+        if self._last[0] != position:
+            self._last = (position, marker_at(self._view, position))
+        return self._last[1]
+
+    def _cuts_file(self, start: int, payload: bytes) -> bool:
+        """Whether what passes for a segment's `payload` holds the beginning of another file in the evidence, no more.
+
+        The length of a decoy, or of garbage, leads there by chance.
+        """
+        for soi in _SOI.finditer(payload) if self._open_ended else ():
+            self._embedded += 1
+            if self._embedded > _MAX_EMBEDDED:
+                return False
+            if reaches_past(self._view, start + soi.start(), start + len(payload)):
+                return True
+        return False
 
     def _natural_end(self, marker: Marker) -> int | None:
         length = read_segments.natural_length(marker.code, read(self._view, marker.offset + 4, _NATURAL))
@@ -183,14 +208,15 @@ class _Walk:
         stop = min(self._view.size, start + self._reach)
         while self._candidates and (found := find_marker(self._view, position, stop, STRUCTURE)) is not None:
             self._candidates -= 1
-            code = int.from_bytes(read(self._view, found + 1, 1))
+            marker = marker_at(self._view, found)
+            code = marker.code if marker is not None else None
             position = found + 1
             if code == SOI:
                 end = self._embedded_end(found)
                 if end is None and self._open_ended and begins_file(self._view, found):
                     break
                 position = end or found + 2
-            elif believable(self._view, found, self._identifiers()) or (code == EOI and self._scans):
+            elif believed(self._view, marker, self._identifiers()) or (code == EOI and self._scans):
                 detail = f"{found - start} bytes that belong to no segment were skipped."
                 self._report("garbage_skipped", "warning", detail, start)
                 return found

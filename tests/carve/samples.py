@@ -49,6 +49,12 @@ def filler(kind: str, size: int, seed: int = 0) -> bytes:
     return bytes([0xFF if kind == "erased" else 0]) * size
 
 
+def dull(size: int, seed: int = 0) -> bytes:
+    """Bytes that say nothing: of many values, neither FF, zero nor text, and never equal to their neighbour."""
+    low = np.random.default_rng(seed).integers(0, 60, size)
+    return (low + np.where(np.arange(size) % 2, 130, 190)).astype(np.uint8).tobytes()
+
+
 FILLERS = ("random", "zero", "erased", "text", "program")
 
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from jpegrescue.carve.extent import measure
+from jpegrescue.jpeg.parse import parse
 from tests.carve.samples import FILLERS, MemorySource, carve, filler, spans
 from tests.jpeg.samples import insert, photo, scan_start, segment, with_thumbnail
 
@@ -156,6 +157,37 @@ def test_a_damaged_exif_length_does_not_lose_the_file():
     data, _ = with_thumbnail()
     damaged = data[:4] + b"\x01\x00" + data[6:]
     assert spans(carve(damaged + filler("random", 9000))) == [(0, len(damaged))]
+
+
+@pytest.mark.parametrize("gap", ["", "text", "random"])
+@pytest.mark.parametrize("kind", ["baseline", "progressive", "thumbnail"])
+def test_no_decoy_swallows_the_photo_into_which_a_stray_length_leads(kind, gap):
+    after, fill = KINDS[kind], filler("text", 1498)
+    decoy = KINDS["444"][: scan_start(KINDS["444"]) - 14] + (filler(gap, 3000, seed=4) if gap else b"")
+    for inner in parse(after).segments[2:-1]:
+        stray = b"\xff\xe9" + (2 + len(fill) + inner.offset).to_bytes(2)
+        data = decoy + stray + fill + after
+        assert spans(carve(data + bytes(5000))) == [(len(data) - len(after), len(data))]
+
+
+def test_an_exif_segment_that_ends_behind_the_soi_of_the_stream_does_not_cost_the_file():
+    data, thumbnail = with_thumbnail()
+    head = data.index(thumbnail) + len(thumbnail)
+    ending = bytes(300) + b"\xff\xd8"  # as some cameras write it: Exif put before the stream, up to its first marker
+    whole = b"\xff\xd8\xff\xe1" + (head - 4 + len(ending)).to_bytes(2) + data[6:head] + ending + photo()[2:]
+    assert spans(carve(whole + bytes(5000))) == [(0, len(whole))]
+
+
+def test_a_preview_behind_garbage_in_the_header_does_not_cost_its_parent():
+    data, _ = with_thumbnail()
+    damaged = insert(data, segment(0xEB, filler("random", 600))[:-40])
+    assert spans(carve(damaged + filler("random", 9000))) == [(0, len(damaged))]
+
+
+def test_a_preview_that_goes_on_in_the_next_segment_does_not_cost_its_parent():
+    preview = photo(400, 300, 3)
+    data = insert(photo(), segment(0xE2, preview[:5000]) + segment(0xE2, preview[5000:]))
+    assert spans(carve(data + bytes(5000))) == [(0, len(data))]
 
 
 def with_false_eoi(data, at):

@@ -33,6 +33,11 @@ def test_files_are_found_however_the_stream_is_cut(layout, chunk):
     assert spans(carve(data, chunk=chunk)) == wanted
 
 
+@pytest.mark.parametrize("before", [b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\xff\xd8"])
+def test_a_stray_soi_right_before_a_file_is_no_part_of_it(before):
+    assert spans(carve(before + SMALL + bytes(3000))) == [(len(before), len(before) + len(SMALL))]
+
+
 def test_photos_back_to_back_are_kept_apart():
     data = b"".join(FILES * 3)
     ends = np.cumsum([len(file) for file in FILES * 3]).tolist()

@@ -230,7 +230,7 @@ def test_slack_behind_an_eoi_is_no_scan(data):
     assert not entropy_follows(Memory(data), 0)
 
 
-@pytest.mark.parametrize(("garbage", "expected"), [(0, True), (16 << 10, True), (56 << 10, True), (68 << 10, False)])
+@pytest.mark.parametrize(("garbage", "expected"), [(0, True), (16 << 10, True), (60 << 10, True), (64 << 10, False)])
 def test_a_scan_may_go_on_behind_a_garbage_page(garbage, expected):
     data = filler("random", garbage, seed=3) + CODED[:4096] + filler("random", 1 << 17, seed=5)
     assert b"\xff\xd8\xff" not in data[: garbage + 4096]
