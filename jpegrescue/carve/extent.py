@@ -14,6 +14,7 @@ from jpegrescue.model.jpeg import Frame, JpegStructure
 from jpegrescue.model.problem import Problem
 from jpegrescue.source.base import ByteSource
 
+FILE_BYTES_MAX = 256 << 20  # trailers included; whoever decodes a file holds it in memory
 _REACH = 128 << 10  # one damaged APPn segment, and what else of the header a garbage page may hit
 _FRAGMENT = 1024
 _REASONS = {
@@ -55,7 +56,7 @@ def find_extent(
     workspace: Workspace | None = None,
 ) -> Extent | None:
     """What `measure` finds, of any number of pixels; `workspace`: see `window.Workspace`."""
-    view = SourceView(source, start, limit, workspace)
+    view = SourceView(source, start, min(limit, start + FILE_BYTES_MAX), workspace)
     if read(view, 0, 3) != b"\xff\xd8\xff":
         return None
     follower = ScanFollower(count_mcus)

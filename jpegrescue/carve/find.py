@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jpegrescue.carve._kernels import find_soi
+from jpegrescue.carve.crowd import Crowd
 from jpegrescue.carve.extent import find_extent
 from jpegrescue.carve.follow import CountMcus
-from jpegrescue.carve.window import Workspace
+from jpegrescue.carve.window import SourceView, Workspace
 from jpegrescue.model.carve import CarvedFile
 from jpegrescue.source.base import ByteSource
 
@@ -56,6 +57,7 @@ class Carver:
         self._resume = start
         self._tail = np.empty(0, np.uint8)
         self._workspace = Workspace()
+        self._crowd = Crowd()
 
     def feed(self, offset: int, buffer: NDArray[np.uint8]) -> list[CarvedFile]:
         """Files whose first three bytes end in `buffer` (uint8), which lies at evidence offset `offset`.
@@ -87,8 +89,11 @@ class Carver:
     def _examine(self, candidate: int) -> CarvedFile | None:
         if not self._resume <= candidate < self._stop:
             return None
+        if not self._crowd.admits(SourceView(self._source, candidate, self._source.size, self._workspace), candidate):
+            return None
         extent = find_extent(self._source, candidate, self._source.size, self._count_mcus, self._workspace)
         if extent is None:
+            self._crowd.refuse(candidate)
             return None
         self._resume = extent.file.runs[-1].end
         if self._resume - candidate < self._min_size or extent.pixels < self._min_pixels:

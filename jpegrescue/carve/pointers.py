@@ -57,7 +57,7 @@ def _indexed(view: View, start: int, size: int) -> PointedImage:
     if read(view, start, 3) != _SOI:
         return PointedImage("mpf", start, start, found=False, whole=False)
     if b"\xff\xd9" in read(view, max(start + size - _PADDING, start), min(size, _PADDING)):
-        return PointedImage("mpf", start, start + size, found=True, whole=True)
+        return PointedImage("mpf", start, min(start + size, view.size), found=True, whole=True)
     end, _ = _followed(view, start, size)
     return PointedImage("mpf", start, end, found=True, whole=False)
 

@@ -68,7 +68,6 @@ def test_an_image_that_is_not_there_is_not_found(at):
     assert indexed([(len(SECOND), at)], SECOND) == [("mpf", at, at, False, False)]
 
 
-@pytest.mark.xfail(reason="the declared size is not clipped to the evidence")
 def test_an_indexed_image_does_not_reach_past_the_end():
     assert indexed([(len(SECOND) + 200, 0)], SECOND) == [("mpf", 0, len(SECOND), True, True)]
 
