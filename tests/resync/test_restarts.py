@@ -41,6 +41,18 @@ def test_lost_data_is_told_by_the_numbers() -> None:
     assert _anchor(markers) == [i for i in range(INTERVALS) if not 11 <= i < 14]
 
 
+@pytest.mark.parametrize("short", [range(10, 30), range(24, 32)])
+def test_the_end_decides_how_often_the_numbers_went_round(short: range) -> None:
+    """Intervals of a third of the usual length, three of them lost: by its bytes alone the hole looks much longer."""
+    lengths = [30 if i in short else LENGTH for i in range(INTERVALS)]
+    positions = np.cumsum(lengths)[:-1].tolist()
+    lost = range(12, 20) if short.start == 10 else range(20, 23)
+    markers = [(p, i % 8) for i, p in enumerate(positions) if i not in lost]
+    shifted = [(p + 500 if i >= lost.start else p, n) for i, (p, n) in enumerate(markers)]
+    found = anchor(_stripped(shifted, size=sum(lengths) + 500), 3 * INTERVALS, 3, ends=True)
+    assert (found.first_mcu // 3).tolist() == [i for i in range(INTERVALS) if i - 1 not in lost]
+
+
 @pytest.mark.parametrize("number", range(8))
 def test_a_false_marker_is_dropped(number: int) -> None:
     markers = sorted([*_regular(), (1733, number)])
