@@ -54,15 +54,21 @@ def _search(evidence: OpenEvidence, options: CarveOptions, session: Session, pro
     )
     wanted = Wanted(carved=True, picture="damaged" if options.restore else "never", hashes=options.run.hashes)
     hasher = Hasher(options.run.hashes)
-    for offset, clear in _chunks(evidence, hasher, parallel=options.run.jobs > 1):
-        for found in carver.feed(offset, clear):
-            session.submit(_load(evidence, found), wanted)
-        progress.advance(clear.size)
-    session.drain()
+    searched = extent.start
+    try:
+        for offset, clear in _chunks(evidence, hasher, parallel=options.run.jobs > 1):
+            for found in carver.feed(offset, clear):
+                session.submit(_load(evidence, found), wanted)
+            searched = offset + clear.size
+            progress.advance(clear.size)
+        session.drain()
+    except BaseException:
+        session.note(Problem("search_incomplete", "warning", f"searched up to byte {searched} only", searched))
+        raise
     for problem in evidence.read_problems():
         session.note(problem)
-    if session.images == 0:
-        session.note(_nothing_found(with_key=options.key.key is not None))
+    for problem in _doubts(evidence, options, session):
+        session.note(problem)
     session.evidence = evidence.describe(hasher.result(), extent if options.run.hashes else None)
 
 
@@ -101,8 +107,22 @@ def _load(evidence: OpenEvidence, found: CarvedFile) -> FoundFile:
     )
 
 
+def _doubts(evidence: OpenEvidence, options: CarveOptions, session: Session) -> Iterator[Problem]:
+    """What the results as a whole say about the key and its options."""
+    if session.images == 0:
+        yield _nothing_found(with_key=evidence.decrypted is not None)
+    if evidence.decrypted is None or session.undamaged or options.key.first_sector is None:
+        return
+    suspicion = evidence.suspect_sector_base(options.key)
+    if suspicion is not None:
+        yield suspicion
+    elif session.images and options.restore:
+        detail = "nothing undamaged was found: the cipher, the sector size or the first sector may be wrong"
+        yield Problem("sector_base_suspect", "warning", detail)
+
+
 def _nothing_found(*, with_key: bool) -> Problem:
     if with_key:
         detail = "no JPEG was found: the key, the cipher, the sector size or the first sector may be wrong"
         return Problem("nothing_found", "warning", detail)
-    return Problem("nothing_found", "info", "no JPEG was found; if the evidence is encrypted, give its key")
+    return Problem("nothing_found", "warning", "no JPEG was found; if the evidence is encrypted, give its key")

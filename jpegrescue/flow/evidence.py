@@ -22,6 +22,7 @@ class OpenEvidence:
     raw: RawSource
     clear: ByteSource
     decrypted: DecryptedSource | None
+    cipher: SectorCipher | None
     extent: ByteRange
     problems: tuple[Problem, ...]
 
@@ -38,6 +39,19 @@ class OpenEvidence:
             hashed=hashed,
             layers=self.clear.layers,
             gaps=self.clear.gaps,
+        )
+
+    def suspect_sector_base(self, key: KeyOptions) -> Problem | None:
+        """A problem if what can be told from the ciphertext contradicts the number of the first sector in `key`."""
+        if self.cipher is None or self.decrypted is None or key.first_sector is None:
+            return None
+        start = self.decrypted.layers[-1].start
+        solved = solve_first_sector(self.raw, self.cipher, start, self.extent.end)
+        if solved is None or solved.first_sector == key.first_sector:
+            return None
+        detail = f"the sector at byte {start} seems to have the number {solved.first_sector}, not {key.first_sector}"
+        return Problem(
+            "sector_base_suspect", "warning", f"{detail}: {_advice(solved.first_sector, start, self.cipher)}"
         )
 
     def read_problems(self, runs: tuple[ByteRange, ...] | None = None) -> tuple[Problem, ...]:
@@ -65,7 +79,7 @@ def open_evidence(path: Path, key: KeyOptions, start: int, length: int | None) -
     except BaseException:
         raw.close()
         raise
-    return OpenEvidence(path, raw, raw, None, extent, ())
+    return OpenEvidence(path, raw, raw, None, None, extent, ())
 
 
 def _extent(path: Path, size: int, start: int, length: int | None) -> ByteRange:
@@ -87,17 +101,29 @@ def _decrypted(path: Path, raw: RawSource, cipher: SectorCipher, key: KeyOptions
     if first_sector is None:
         solved = solve_first_sector(raw, cipher, crypt_start, extent.end)
         first_sector = 0 if solved is None else solved.first_sector
-        problems.append(_solution(solved is not None, first_sector))
+        problems.append(_solution(None if solved is None else first_sector, crypt_start, cipher))
     rest = (extent.end - crypt_start) % cipher.sector_size
     if rest and extent.end == raw.size:
         detail = f"the encrypted range ends {rest} bytes into a sector of {cipher.sector_size}"
         problems.append(Problem("partial_sector", "info", detail, extent.end - rest))
     clear = DecryptedSource(raw, cipher, start=crypt_start, end=raw.size, first_sector=first_sector)
-    return OpenEvidence(path, raw, clear, clear, extent, tuple(problems))
+    return OpenEvidence(path, raw, clear, clear, cipher, extent, tuple(problems))
 
 
-def _solution(solved: bool, first_sector: int) -> Problem:
-    if solved:
-        return Problem("first_sector_solved", "info", f"the sector numbers start at {first_sector}")
-    detail = "the number of the first sector could not be solved; 0 was taken, so sector starts may be wrong"
-    return Problem("first_sector_unsolved", "error", detail)
+def _solution(first_sector: int | None, crypt_start: int, cipher: SectorCipher) -> Problem:
+    if first_sector is None:
+        detail = "the number of the first sector could not be solved; 0 was taken, so sector starts may be wrong"
+        return Problem("first_sector_unsolved", "error", detail)
+    detail = f"the sector at byte {crypt_start} has the number {first_sector}"
+    if first_sector < 0:
+        advice = _advice(first_sector, crypt_start, cipher)
+        return Problem("first_sector_solved", "warning", f"{detail}: {advice}", crypt_start)
+    return Problem("first_sector_solved", "info", detail)
+
+
+def _advice(first_sector: int, start: int, cipher: SectorCipher) -> str:
+    """How to say it right: a negative number means that the encrypted range begins later."""
+    if first_sector < 0:
+        begin = start - first_sector * cipher.iv_unit
+        return f"what lies before byte {begin} is not encrypted or belongs elsewhere; try --crypt-start {begin}"
+    return f"try --first-sector {first_sector}, or auto"

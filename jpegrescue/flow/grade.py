@@ -54,6 +54,8 @@ def grade_decoded(decode: Decode, *, mcus: int, scan_bits: int, complete: bool) 
     points = [point for scan in decode.scans for point in scan.resync_points]
     decoded = mcus - decode.lost_mcus
     blocks = sum(plane.blocks.shape[0] * plane.blocks.shape[1] for plane in decode.planes) * decoded / mcus
+    if decoded == 0:
+        return "undecodable", "none"
     if (
         decoded < FRAGMENT_SHARE * mcus
         or sum(point.skipped_bits for point in points) > FRAGMENT_SKIPPED * scan_bits

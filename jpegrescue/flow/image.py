@@ -111,12 +111,32 @@ def _examine(data: NDArray[np.uint8], structure: JpegStructure, found: FoundFile
         missing = Problem("no_tables", "error", "a Huffman table that the scan needs is missing or damaged")
         return _Result("undecodable", "none", None, None, (*problems, missing))
     scan_bits = 8 * sum(scan.end - scan.start for scan in structure.scans)
+    problems = (*problems, *_missing_quantisation(structure))
+    complete = complete and not any(p.severity != "info" for p in problems)
     grade, claim = grade_decoded(outcome, mcus=_mcus(structure.frame), scan_bits=scan_bits, complete=complete)
+    if grade != "no_damage_found":
+        outcome = _doubted(outcome)
     picture = None
     if wanted.picture == "always" or grade != "no_damage_found":
         space = colour_space(structure.frame, jfif=structure.jfif, adobe_transform=structure.adobe_transform)
         picture = to_picture(picture_frame(structure.frame), outcome.planes, space)
     return _Result(grade, claim, outcome, picture, problems)
+
+
+def _missing_quantisation(structure: JpegStructure) -> tuple[Problem, ...]:
+    used = {c.quantisation for c in structure.frame.components} if structure.frame else set()
+    missing = sorted(table for table in used if structure.quantisation[table] is None)
+    detail = "the quantisation table is missing: its steps were taken as 1, so brightness and contrast are wrong"
+    return tuple(Problem("missing_quantisation_table", "error", f"{detail} (table {table})") for table in missing)
+
+
+def _doubted(outcome: Decode) -> Decode:
+    """The same with every segment uncertain: one sign of damage anywhere in a file, and nothing in it is sure."""
+    scans = (
+        replace(scan, segments=tuple(replace(segment, grade="uncertain") for segment in scan.segments))
+        for scan in outcome.scans
+    )
+    return replace(outcome, scans=tuple(scans))
 
 
 def _hashes(data: bytes, wanted: Wanted, outputs: list[OutputFile]) -> Hashes:
@@ -136,6 +156,7 @@ def _image(
     found: FoundFile, structure: JpegStructure, result: _Result, hashes: Hashes, outputs: tuple[OutputFile, ...]
 ) -> Image:
     frame, decoded = structure.frame, result.decode
+    doubtful = decoded is not None and result.grade != "no_damage_found"
     return Image(
         name=found.name,
         evidence=found.evidence,
@@ -154,6 +175,7 @@ def _image(
         resync_points=tuple(p for scan in decoded.scans for p in scan.resync_points) if decoded else (),
         segments=tuple(s for scan in decoded.scans for s in scan.segments) if decoded else (),
         lost_mcus=decoded.lost_mcus if decoded else None,
+        uncertain_mcus=(_mcus(frame) - decoded.lost_mcus if doubtful else 0) if decoded and frame else None,
         outputs=outputs,
         problems=result.problems,
     )

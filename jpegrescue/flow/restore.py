@@ -100,8 +100,9 @@ def _found(evidence: OpenEvidence, raw: bytes, name: str, options: RestoreOption
     carved = measure(evidence.clear, 0, size)
     end = carved.runs[-1].end if carved is not None and evidence.decrypted is not None else size
     account: Evidence = evidence.describe(hasher.result(), ByteRange(0, size) if options.run.hashes else None)
-    problems = (*evidence.problems, *evidence.read_problems())
-    if carved is None:
+    suspicion = evidence.suspect_sector_base(options.key)
+    problems = (*evidence.problems, *evidence.read_problems(), *([suspicion] if suspicion else []))
+    if carved is None and evidence.clear.read(0, 2) != b"\xff\xd8":
         problems = (*problems, _not_a_jpeg(evidence))
     return FoundFile(
         name=name,

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from jpegrescue import __version__
-from jpegrescue.errors import OutputError
+from jpegrescue.errors import JpegRescueError, OutputError
 from jpegrescue.flow.image import FoundFile, Wanted, failed, process
 from jpegrescue.flow.options import Outcome, RunOptions
 from jpegrescue.flow.progress import Progress
@@ -50,12 +50,20 @@ class Session:
         self._submitted = 0
         self._queued = 0
         self._next_write = 0.0
+        if folder.strays:
+            detail = f"{len(folder.strays)} files of earlier runs, which no report lists, lie in the folder: "
+            self.note(Problem("unlisted_files", "warning", f"{detail}{folder.strays[0]} and the like"))
         self._write()
 
     @property
     def images(self) -> int:
         """Files submitted so far."""
         return self._submitted
+
+    @property
+    def undamaged(self) -> int:
+        """Files done so far in which no damage was found."""
+        return sum(image.grade == "no_damage_found" for image in self._images.values())
 
     def submit(self, found: FoundFile, wanted: Wanted) -> None:
         """Queue a file; blocks while the queue is full, so that memory stays bounded."""
@@ -82,7 +90,7 @@ class Session:
         self._pool.shutdown(wait=True)
         for future, (order, found) in self._waiting.items():
             if not future.cancelled():
-                with suppress(OutputError):  # the first one is on its way to the user already
+                with suppress(JpegRescueError):  # the first one is on its way to the user already
                     self._images[order] = self._result(future, found)
         self._waiting.clear()
         self._run = replace(self._run, state=state, finished=_now())
@@ -95,8 +103,7 @@ class Session:
             self._queued -= len(found.data)
             self._images[order] = self._result(future, found)
         if done:
-            damaged = sum(image.grade != "no_damage_found" for image in self._images.values())
-            self._progress.found(len(self._images), damaged)
+            self._progress.found(len(self._images), len(self._images) - self.undamaged)
             if time.monotonic() >= self._next_write:
                 self._write()
 
@@ -104,7 +111,7 @@ class Session:
     def _result(future: Future[Image], found: FoundFile) -> Image:
         try:
             return future.result()
-        except OutputError:
+        except JpegRescueError:
             raise
         except Exception as error:
             log.exception("%s", found.name)
@@ -130,7 +137,8 @@ def conduct(session: Session, body: Callable[[], None]) -> Outcome:
         body()
     except KeyboardInterrupt:
         return session.finish("interrupted")
-    except Exception:
+    except Exception as error:
+        session.note(Problem("run_failed", "error", f"the run ended early: {error}"))
         try:
             session.finish("failed")
         except OutputError as second:

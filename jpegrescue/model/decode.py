@@ -28,7 +28,9 @@ class ResyncPoint:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A run of MCUs `[mcu_start, mcu_end)` of the decoded stream between two interruptions.
+    """A run of MCUs `[mcu_start, mcu_end)` of a scan's decoded stream between two interruptions.
+
+    MCUs are those of scan number `scan`: a scan of one component has blocks of it for MCUs (ITU-T T.81 A.2.2).
 
     `bit_start`/`bit_end`: absolute bits in the file; `placed_at`: raster index of its first MCU in the picture;
     `shift` = placed_at − mcu_start; `dc_offset`: quantiser steps added per component, `None` while unknown;

@@ -56,7 +56,8 @@ class Image:
     """Everything known about one picture.
 
     `runs` are in evidence coordinates; `evidence` is the input file of `restore` and `None` in `carve`, where the
-    report's own evidence holds for all. `hashes` cover the carved (decrypted) bytes.
+    report's own evidence holds for all. `hashes` cover the carved (decrypted) bytes. `uncertain_mcus`: decoded MCUs
+    that lie in segments graded uncertain.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Image:
     resync_points: tuple[ResyncPoint, ...]
     segments: tuple[Segment, ...]
     lost_mcus: int | None
+    uncertain_mcus: int | None
     outputs: tuple[OutputFile, ...]
     problems: tuple[Problem, ...]
 

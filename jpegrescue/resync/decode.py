@@ -55,7 +55,7 @@ def decode(data: NDArray[np.uint8], structure: JpegStructure) -> Decode | None:
         planes=_planes(flat, shapes, structure, frame),
         scans=tuple(scans),
         lost_mcus=lost_mcus,
-        damaged=lost_mcus > 0 or any(s.resync_points for s in scans),
+        damaged=lost_mcus > 0 or any(segment.grade != "intact" for scan in scans for segment in scan.segments),
     )
 
 

@@ -3,6 +3,7 @@ import io
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,6 +91,37 @@ def test_a_wrong_key_is_suspected_when_nothing_is_found(carve_options: Make) -> 
     (problem,) = outcome.report.problems
     assert problem.kind == "nothing_found"
     assert "key" in problem.detail
+
+
+def test_a_wrong_first_sector_is_suspected_and_the_right_one_named(carve_options: Make) -> None:
+    data, _ = dump(bytes(8192), photo(), photo(seed=1), gap=512 * 8)
+    outcome = carve(carve_options(encrypted(data, first_sector=77), KEYED))
+    assert not any(i.grade == "no_damage_found" for i in outcome.report.images)
+    (problem,) = [p for p in outcome.report.problems if p.kind == "sector_base_suspect"]
+    assert "--first-sector 77" in problem.detail
+
+
+def test_a_right_first_sector_is_not_suspected(carve_options: Make) -> None:
+    data, _ = dump(bytes(8192), damaged(photo(), 0.3), gap=512 * 8)
+    options = carve_options(encrypted(data, first_sector=77), replace(KEYED, first_sector=77))
+    assert "--first-sector" not in "".join(p.detail for p in carve(options).report.problems)
+
+
+def test_a_solution_below_zero_says_where_the_encryption_begins(carve_options: Make) -> None:
+    prefix = bytes(512 * 10)
+    data, _ = dump(bytes(8192), photo(), gap=512 * 8)
+    key = KeyOptions(spec=DEFAULT_SPEC, key=KEY, first_sector=None)
+    outcome = carve(carve_options(prefix + encrypted(data), key))
+    (problem,) = outcome.report.problems
+    assert (problem.kind, problem.severity) == ("first_sector_solved", "warning")
+    assert "--crypt-start 5120" in problem.detail
+
+
+def test_files_of_an_earlier_run_that_no_report_lists_are_mentioned(carve_options: Make, tmp_path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "f000000000009.carved.jpg").write_bytes(b"old")
+    report = carve(carve_options(dump(photo())[0], run={"force": True})).report
+    assert [p.kind for p in report.problems] == ["unlisted_files"]
 
 
 def test_start_and_length_bound_the_search_and_the_hash(carve_options: Make) -> None:
@@ -180,6 +212,7 @@ def test_an_interrupt_leaves_finished_images_and_a_valid_report(
     assert (on_disk.run.state, [i.runs[0].start for i in on_disk.images]) == ("interrupted", offsets[:1])
     assert on_disk.evidence is not None
     assert on_disk.evidence.hashes.sha256 is None
+    assert [(p.kind, p.offset) for p in on_disk.problems] == [("search_incomplete", 1 << 16)]
     assert all((outcome.folder / o.path).exists() for i in on_disk.images for o in i.outputs)
 
 
@@ -198,6 +231,8 @@ def test_a_full_disk_ends_the_run_with_what_was_finished(carve_options: Make, mo
     assert options.run.output is not None
     report = from_json((options.run.output / "report.json").read_bytes())
     assert (report.run.state, len(report.images)) == ("failed", 2)
+    assert [p.kind for p in report.problems] == ["search_incomplete", "run_failed"]
+    assert "the disk is full" in report.problems[1].detail
 
 
 def test_a_bug_in_one_image_does_not_end_the_run(carve_options: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,34 @@ def test_a_lone_component_counts_blocks_whatever_its_factors(folder: OutputFolde
     assert (image.sampling, image.mcus, image.lost_mcus) == ("grey", 15, 0)
 
 
+def test_one_sign_of_damage_makes_every_segment_uncertain(folder: OutputFolder) -> None:
+    sound = process(_found(photo()), ALL, folder)
+    assert ({s.grade for s in sound.segments}, sound.uncertain_mcus) == ({"intact"}, 0)
+    outside = process(FoundFile("b", photo(), (ByteRange(0, 9),), "unknown"), ALL, folder)
+    assert ({s.grade for s in outside.segments}, outside.uncertain_mcus) == ({"uncertain"}, outside.mcus)
+    assert outside.lost_mcus == 0
+
+
+def test_restart_intervals_without_markers_are_damage(folder: OutputFolder) -> None:
+    data = photo()
+    at = data.index(b"\xff\xda")
+    image = process(_found(data[:at] + b"\xff\xdd\x00\x04\x00\x01" + data[at:]), ALL, folder)
+    assert image.grade != "no_damage_found"
+
+
+def test_a_missing_quantisation_table_is_named(folder: OutputFolder) -> None:
+    image = process(_found(photo().replace(b"\xff\xdb", b"\xff\xfe")), ALL, folder)
+    assert "missing_quantisation_table" in [p.kind for p in image.problems]
+    assert image.grade == "partly_restored"
+
+
+def test_a_picture_of_which_nothing_decodes_is_undecodable(folder: OutputFolder) -> None:
+    data = photo()
+    start = data.index(b"\xff\xda") + 14
+    image = process(_found(data[:start] + b"\xff\xd9"), ALL, folder)
+    assert (image.grade, image.lost_mcus) == ("undecodable", image.mcus)
+
+
 def test_an_unknown_end_is_damage_even_if_all_decodes(folder: OutputFolder) -> None:
     assert process(_found(photo(), "unknown"), ALL, folder).grade == "partly_restored"
 

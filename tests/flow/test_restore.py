@@ -63,6 +63,11 @@ def test_the_first_sector_of_a_file_is_solved(restore_options: Make) -> None:
     assert image.evidence.layers[1].parameters["first_sector"] == 9_000
 
 
+def test_a_wrong_first_sector_is_suspected(restore_options: Make) -> None:
+    (image,) = restore(restore_options({"x.enc": encrypted(photo(), 9)}, KEYED, input="cipher")).report.images
+    assert "--first-sector 9" in next(p.detail for p in image.problems if p.kind == "sector_base_suspect")
+
+
 def test_a_wrong_key_is_suspected(restore_options: Make) -> None:
     key = KeyOptions(spec=DEFAULT_SPEC, key=Key(bytes(16)))
     (image,) = restore(restore_options({"x.enc": encrypted(photo())}, key)).report.images
