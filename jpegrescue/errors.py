@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     USAGE = 2
     DAMAGED = 3
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 

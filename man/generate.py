@@ -33,8 +33,9 @@ EXIT_STATUS = {
     "which. With --fail-empty: nothing was found.",
     ExitCode.USAGE: "The command line cannot be carried out as it stands; nothing was written.",
     ExitCode.DAMAGED: "Done, but some image is damaged or some part of the evidence could not be read: see the report.",
-    ExitCode.INTERRUPTED: "Interrupted by Ctrl-C (SIGINT). What was finished is there, with a valid report of state "
-    "interrupted.",
+    ExitCode.HUNG_UP: "Interrupted because the terminal hung up (SIGHUP). What was finished is there, with a valid "
+    "report of state interrupted. Under nohup the run goes on.",
+    ExitCode.INTERRUPTED: "The same, by Ctrl-C (SIGINT).",
     ExitCode.TERMINATED: "The same, by SIGTERM.",
 }
 
@@ -45,7 +46,9 @@ it is given the key. It finds JPEG files by their structure, decodes them past a
 says of every picture where its bytes lay, what was lost, and what a reader may rely on.
 
 Standard output carries the result only: a table on a terminal, else one line per image, its fields separated by TAB
-characters: {columns}; a field that is not known is a hyphen. With --json it carries report.json, byte for byte.
+characters: {columns}. Lost counts the MCUs (mostly 8 or 16 pixels a side) that could not be decoded,
+uncertain those that were, but without proof that they are right, resyncs the places where decoding took up again after
+damage. A field that is not known is a hyphen. With --json it carries report.json, byte for byte.
 Progress, warnings and errors go to standard error; progress is shown on a terminal only. There is never a prompt.
 
 Numbers of bytes are decimal, or hexadecimal after 0x. All offsets in the report are decimal and count from the start of
@@ -62,14 +65,15 @@ digits with any white space, or else the raw bytes of the key.
 A key on the command line can be seen by other users of the machine, if only for the moment until the program overwrites
 its own process title, and stays in the history of the shell; a warning says so. The environment variable is removed
 from the environment of the program as soon as it is read. A key never appears in the report, which records the command
-line with *** in its place, nor in any message.
+line with *** in its place, nor in any message. A key given to --key-file by mistake is treated likewise.
 
 The sector at evidence offset x has the number first-sector + (x - crypt-start) / iv-unit. What lies before crypt-start
 is searched as it is.
 """,
     "FILES": """
 Everything is written to one folder. A folder that holds results of another run is refused without --force; with it, the
-outputs that the other run's report lists are removed, and nothing else. A folder on the device that is being read is
+outputs that the other run's report lists are removed, and nothing else: a run that would have to replace any other file
+ends with an error. A folder on the device that is being read is
 always refused. Each file appears under its name only when it is complete.
 
 NAME is f and the 12-digit byte offset of the file in the evidence for carve, and the name of the input without its

@@ -1,7 +1,6 @@
 """`jpegrescue carve`."""
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,10 @@ from jpegrescue.cli.session import Switches, Work, conclude
 def carve(
     context: typer.Context,
     *,
-    evidence: Annotated[Path, typer.Argument(metavar="EVIDENCE", help="Raw image or block device; only read.")],
+    evidence: Annotated[
+        str,
+        typer.Argument(metavar="EVIDENCE", path_type=str, readable=False, help="Raw image or block device; only read."),
+    ],
     output: opt.Output = None,
     keys: opt.Keys = None,
     key_files: opt.KeyFiles = None,
@@ -58,7 +60,7 @@ def carve(
         from jpegrescue.flow.options import CarveOptions
 
         chosen = CarveOptions(
-            evidence=evidence,
+            evidence=opt.path(evidence, "EVIDENCE"),
             run=opt.run_options(
                 invocation,
                 "carve",

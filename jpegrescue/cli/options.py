@@ -46,6 +46,8 @@ class InputKind(StrEnum):
 def number(text: str | int) -> int:
     """Parser of a decimal or, after 0x, hexadecimal number below 2⁶³; typer hands it defaults as they are."""
     value = _number(str(text))
+    if value is None and _number(str(text).removeprefix("-")) is not None:
+        raise typer.BadParameter(f"{text!r} is negative: negative numbers are not accepted.")
     if value is None:
         raise typer.BadParameter(f"{text!r} is not a number: give it in decimal, or in hexadecimal after 0x.")
     return value
@@ -58,6 +60,17 @@ def _number(text: str) -> int | None:
     return value if value < 1 << 63 else None
 
 
+def path(text: str, what: str) -> Path:
+    """The path that is given as `what`; an empty one, as of a variable that is not set, would mean the working folder.
+
+    Raises:
+        UsageError: it is empty.
+    """
+    if not text:
+        raise UsageError(f"the path given as {what} is empty", option=what)
+    return Path(text)
+
+
 def _ciphers() -> list[str]:
     from jpegrescue.source.crypt.spec import SPECS
 
@@ -65,11 +78,13 @@ def _ciphers() -> list[str]:
 
 
 Output = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "-o",
         "--output",
         metavar="DIR",
+        path_type=str,
+        readable=False,
         help="Folder for the results.  [default: ./jpegrescue-<UTC time>]",
         show_default=False,
     ),
@@ -85,9 +100,14 @@ Keys = Annotated[
     ),
 ]
 KeyFiles = Annotated[
-    list[Path] | None,
+    list[str] | None,
     typer.Option(
-        "--key-file", metavar="PATH", help="File that holds the key, in hexadecimal or raw.", show_default=False
+        "--key-file",
+        metavar="PATH",
+        path_type=str,
+        readable=False,
+        help="File that holds the key, in hexadecimal or raw.",
+        show_default=False,
     ),
 ]
 Cipher = Annotated[
@@ -135,7 +155,7 @@ Jobs = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace the results of another run in DIR.")]
 Json = Annotated[bool, typer.Option("--json", help="Print report.json on standard output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only: no table, no progress, no warnings.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only, and that a key led to nothing.")]
 Case = Annotated[str | None, typer.Option(metavar="TEXT", help="Case number, for the report.", show_default=False)]
 Exhibit = Annotated[
     str | None, typer.Option(metavar="TEXT", help="Exhibit number, for the report.", show_default=False)
@@ -149,7 +169,7 @@ def run_options(
     invocation: Invocation,
     command: str,
     *,
-    output: Path | None,
+    output: str | None,
     jobs: int | None,
     force: bool,
     case: str | None,
@@ -160,7 +180,7 @@ def run_options(
     """What every command that writes a report needs.
 
     Raises:
-        UsageError: `hashes` names an unknown one.
+        UsageError: `hashes` names an unknown one, or `output` is empty.
     """
     from jpegrescue.flow.options import RunOptions
     from jpegrescue.source.hashing import parse_hash_names
@@ -168,7 +188,7 @@ def run_options(
     return RunOptions(
         argv=invocation.argv,
         command=command,
-        output=output,
+        output=None if output is None else path(output, "--output"),
         jobs=jobs or len(os.sched_getaffinity(0)),
         force=force,
         hashes=parse_hash_names(hashes),
@@ -182,7 +202,7 @@ def key_options(
     invocation: Invocation,
     *,
     keys: list[str] | None,
-    key_files: list[Path] | None,
+    key_files: list[str] | None,
     cipher: str | None,
     sector_size: SectorSize | None,
     first_sector: str | None,
@@ -200,7 +220,8 @@ def key_options(
 
     if len(keys or ()) + len(key_files or ()) > 1:
         raise UsageError("the key is given more than once; give it once", option="--key")
-    key = load_key(keys[0] if keys else None, key_files[0] if key_files else None, invocation.environment, sys.stdin)
+    key_file = path(key_files[0], "--key-file") if key_files else None
+    key = load_key(keys[0] if keys else None, key_file, invocation.environment, sys.stdin)
     given = {
         "--cipher": cipher,
         "--sector-size": sector_size,

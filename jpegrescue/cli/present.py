@@ -15,10 +15,11 @@ from jpegrescue.model.problem import Problem
 from jpegrescue.model.report import Image
 from jpegrescue.report.output import REPORT_NAME
 
-COLUMNS = ("name", "offset", "size", "pixels", "sampling", "end", "grade", "lost", "resyncs")
-NUMBERS = frozenset({"offset", "size", "pixels", "lost", "resyncs"})
+COLUMNS = ("name", "offset", "size", "pixels", "sampling", "end", "grade", "lost", "uncertain", "resyncs")
+NUMBERS = frozenset({"offset", "size", "pixels", "lost", "uncertain", "resyncs"})
 LONGEST_TABLE = 200
 MOST_PROBLEMS = 10
+NOTHING_FOUND = "nothing_found"
 
 
 def show(outcome: Outcome, switches: Switches, *, keyed: bool) -> None:
@@ -28,9 +29,7 @@ def show(outcome: Outcome, switches: Switches, *, keyed: bool) -> None:
         OutputError: stdout takes no more.
     """
     report = outcome.report
-    _show_problems(report.problems, quiet=switches.quiet)
-    if keyed and not report.images and not switches.quiet and not _explained(report.problems):
-        warn("nothing was found: the key, the cipher or the first sector may be wrong")
+    _show_problems(report.problems, quiet=switches.quiet, keyed=keyed)
     summary = summarise(outcome)
     if switches.as_json:
         emit((outcome.folder / REPORT_NAME).read_bytes())
@@ -84,18 +83,24 @@ def _discard_stdout() -> None:
     os.close(nowhere)
 
 
-def _explained(problems: Sequence[Problem]) -> bool:
-    return any(problem.kind == "nothing_found" for problem in problems)
+def _show_problems(problems: Sequence[Problem], *, quiet: bool, keyed: bool) -> None:
+    """Errors, and warnings unless `quiet`; that nothing was found comes first, even in quiet runs that have a key.
 
-
-def _show_problems(problems: Sequence[Problem], *, quiet: bool) -> None:
-    shown = [p for p in problems if p.severity == "error" or (p.severity == "warning" and not quiet)]
+    A wrong key leaves an empty folder and the exit code 0: without a word, a batch would take that for success.
+    """
+    empty = [p for p in problems if p.kind == NOTHING_FOUND and (keyed or not quiet)]
+    others = [p for p in problems if p.kind != NOTHING_FOUND and _is_shown(p, quiet=quiet)]
+    shown = empty + others
     for problem in shown[:MOST_PROBLEMS]:
         where = "" if problem.offset is None else f" (at byte {problem.offset})"
         tell = complain if problem.severity == "error" else warn
         tell(printable(problem.detail) + where)
     if len(shown) > MOST_PROBLEMS:
         warn(f"{len(shown) - MOST_PROBLEMS} more problems are in {REPORT_NAME}")
+
+
+def _is_shown(problem: Problem, *, quiet: bool) -> bool:
+    return problem.severity == "error" or (problem.severity == "warning" and not quiet)
 
 
 def _row(image: Image) -> tuple[str, ...]:
@@ -109,7 +114,8 @@ def _row(image: Image) -> tuple[str, ...]:
         image.end,
         image.grade,
         image.lost_mcus,
-        len(image.resync_points),
+        image.uncertain_mcus,
+        None if image.lost_mcus is None else len(image.resync_points),
     )
     return tuple("-" if cell is None else printable(str(cell)) for cell in cells)
 

@@ -5,9 +5,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jpegrescue.source.keys import KEY_VARIABLE
+from jpegrescue.source.keys import KEY_VARIABLE, is_key_itself
 
-_OPTION = "--key"
+_KEY = "--key"
+_KEY_FILE = "--key-file"
 _REDACTED = "***"
 
 
@@ -25,21 +26,32 @@ class Invocation:
 
 
 def redact(arguments: Sequence[str]) -> tuple[str, ...]:
-    """`arguments` with the value of every `--key VALUE` and `--key=VALUE` replaced; `-`, for standard input, stays."""
+    """`arguments` with every key replaced, be it apart from its option (`--key VALUE`) or not (`--key=VALUE`).
+
+    A key is any value of `--key` but `-`, for standard input, and a value of `--key-file` that is itself a key.
+    """
     redacted: list[str] = []
-    is_value = False
+    option = ""  # whose value comes next
     for position, argument in enumerate(arguments):
-        if is_value:
-            redacted.append(argument if argument == "-" else _REDACTED)
-            is_value = False
+        name, equals, value = argument.partition("=")
+        if _is_secret(option, argument):
+            redacted.append(_REDACTED)
+        elif option == _KEY:
+            redacted.append(argument)
         elif argument == "--":
             return (*redacted, *arguments[position:])
-        elif argument.startswith(f"{_OPTION}=") and argument != f"{_OPTION}=-":
-            redacted.append(f"{_OPTION}={_REDACTED}")
+        elif equals and _is_secret(name, value):
+            redacted.append(f"{name}={_REDACTED}")
         else:
             redacted.append(argument)
-            is_value = argument == _OPTION
+            option = argument
+            continue
+        option = ""
     return tuple(redacted)
+
+
+def _is_secret(option: str, value: str) -> bool:
+    return (option == _KEY and value != "-") or (option == _KEY_FILE and is_key_itself(value))
 
 
 def take_invocation() -> tuple[list[str], Invocation]:

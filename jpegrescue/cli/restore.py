@@ -1,7 +1,6 @@
 """`jpegrescue restore`."""
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,7 +14,10 @@ from jpegrescue.errors import UsageError
 def restore(
     context: typer.Context,
     *,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Damaged JPEG files; only read.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE", path_type=str, readable=False, help="Damaged JPEG files; only read."),
+    ],
     output: opt.Output = None,
     keys: opt.Keys = None,
     key_files: opt.KeyFiles = None,
@@ -46,7 +48,7 @@ def restore(
         from jpegrescue.flow.options import RestoreOptions
 
         chosen = RestoreOptions(
-            files=tuple(files),
+            files=tuple(opt.path(file, "FILE") for file in files),
             run=opt.run_options(
                 invocation,
                 "restore",

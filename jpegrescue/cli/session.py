@@ -1,5 +1,6 @@
 """From a command's options to its exit code: one place for signals, errors, messages and results."""
 
+import os
 import signal
 import sys
 import traceback
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 SOUND_GRADES = frozenset({"no_damage_found", "repaired"})
 """Grades of images that nobody needs to look at."""
+
+
+_SIGNALS = {
+    signal.SIGHUP: ExitCode.HUNG_UP,
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+}
+"""What ends a run early, and the exit code for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +103,8 @@ def guarded(body: Callable[[], ExitCode]) -> NoReturn:
             traceback.print_exc()
             complain(f"this is a bug in jpegrescue {__version__}; please report it with the lines above")
             code = ExitCode.FAILED
-    if code == ExitCode.INTERRUPTED and signal.SIGTERM in received:
-        code = ExitCode.TERMINATED
+    if code == ExitCode.INTERRUPTED and received:
+        code = _SIGNALS[received[0]]
     raise typer.Exit(int(code))
 
 
@@ -110,24 +119,39 @@ def warn(message: str) -> None:
 
 
 @contextmanager
-def _first_signal_interrupts() -> Iterator[list[int]]:
-    """Make the first SIGINT or SIGTERM a KeyboardInterrupt and drop later ones, so that the report gets finished.
+def _first_signal_interrupts() -> Iterator[list[signal.Signals]]:
+    """Make the first of `_SIGNALS` a KeyboardInterrupt and drop later ones, so that the report gets finished.
 
     Yields the signals received so far.
     """
-    received: list[int] = []
+    received: list[signal.Signals] = []
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
-        received.append(number)
+        received.append(signal.Signals(number))
+        if number == signal.SIGHUP:
+            _leave_dead_terminal()
         if len(received) == 1:
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN  # nohup
+    wanted = [number for number in _SIGNALS if not (ignored and number == signal.SIGHUP)]
+    before = {number: signal.signal(number, interrupt) for number in wanted}
     try:
         yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _leave_dead_terminal() -> None:
+    """Let output to a terminal that hung up go nowhere, or the first message would end the run in its stead."""
+    for descriptor in (1, 2):
+        try:
+            os.write(descriptor, b"")
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)
 
 
 def _announce_compilation() -> None:

@@ -67,7 +67,7 @@ class _Foundations:
 
 
 def _nearest(folder: Path) -> Path:
-    resolved = folder.resolve()
+    resolved = Path(os.path.realpath(folder))  # Path.resolve raises on links in a circle
     return next(path for path in (resolved, *resolved.parents) if path.exists())
 
 

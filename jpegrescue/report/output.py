@@ -69,7 +69,9 @@ class OutputFolder:
         """
         path = _unused_default() if path is None else path
         for item in evidence:
-            if lies_on(path, item):
+            with _explained(path, "cannot be used as output folder"):
+                on_medium = lies_on(path, item)
+            if on_medium:
                 raise UsageError(
                     f"{path} lies on {item}, which is being read: choose a folder on another medium", option="--output"
                 )
@@ -123,18 +125,23 @@ class OutputFolder:
 
         Raises:
             ValueError: `name` is not safe, as one made of a claimed stem is, or was written before: the caller's bug.
-            OutputError: it cannot be written.
+            UsageError: it would replace what the run reads.
+            OutputError: it cannot be written, or would replace a file that is not of this run.
         """
         if not is_safe(name) or name == REPORT_NAME or name.casefold() in self._written:
             raise ValueError(f"{name!r} cannot be the name of an output file, or is one already")
         self._written.add(name.casefold())
+        self._refuse_foreign(self.path / name)
         sink = self._write_whole(name, writer)
         return OutputFile(path=name, kind=kind, size=sink.size, sha256=sink.digest.hexdigest())
 
     def write_report(self, report: Report) -> Path:
         """Write `report` as report.json, in place of one written before; its path."""
         data = to_json(report)
+        if REPORT_NAME not in self._written:
+            self._refuse_foreign(self.path / REPORT_NAME)
         self._write_whole(REPORT_NAME, lambda file: file.write(data))
+        self._written.add(REPORT_NAME)
         return self.path / REPORT_NAME
 
     def _prepare(self, *, force: bool) -> None:
@@ -169,19 +176,29 @@ class OutputFolder:
         if not self._evidence.isdisjoint(_identities([path])):
             raise UsageError(f"{path} is being read and would be overwritten: choose another folder", option="--output")
 
+    def _refuse_foreign(self, path: Path) -> None:
+        """See that nothing is there: links count, wherever they lead, and results of another run are gone by now."""
+        self._refuse_evidence(path)
+        if os.path.lexists(path):
+            raise OutputError(
+                f"{path} is not of this run and would be overwritten: move it away or choose another folder", path=path
+            )
+
     def _write_whole(self, name: str, writer: Callable[[BinaryIO], object]) -> "_HashedFile":
         target = self.path / name
-        self._refuse_evidence(target)
         temporary = self.path / _TEMPORARY.format(secrets.token_hex(8))
         try:
             with _explained(target, "cannot be written"):
                 raw = temporary.open("xb")
-            with raw:
+            try:
                 sink = _HashedFile(raw, target)
                 writer(cast(BinaryIO, sink))
                 with _explained(target, "cannot be written"):
                     raw.flush()
                     os.fsync(raw.fileno())
+            finally:
+                with suppress(OSError):  # all is on disk, or has failed before: what is left in the buffer fails again
+                    raw.close()
             with _explained(target, "cannot be written"):
                 temporary.replace(target)
         except BaseException:

@@ -1,6 +1,8 @@
 """Keys: where they come from, and a holder that does not give them away by accident."""
 
 import hmac
+import os
+import re
 import string
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +12,7 @@ from jpegrescue.errors import UsageError
 
 KEY_VARIABLE = "JPEGRESCUE_KEY"
 _LONGEST = 4096  # bytes of text; far above the 128 hex digits of the longest key
+_KEY_TEXT = re.compile(r"\s*(0[xX])?[0-9a-fA-F]{32,}\s*")  # from the shortest key on
 _HEX_TEXT = frozenset((string.hexdigits + string.whitespace).encode())
 
 
@@ -34,6 +37,11 @@ class Key:
 
     def __repr__(self) -> str:
         return f"Key(<{len(self._secret)} bytes, redacted>)"
+
+
+def is_key_itself(path: str) -> bool:
+    """Whether what was given as the path of a key file is rather a key: long, hexadecimal, and no file that exists."""
+    return _KEY_TEXT.fullmatch(path) is not None and not os.path.exists(path)  # noqa: PTH110  (Path.exists raises on long names)
 
 
 def load_key(
@@ -69,6 +77,12 @@ def load_key(
 
 
 def _from_file(path: Path) -> Key:
+    if is_key_itself(str(path)):
+        raise UsageError(
+            "--key-file takes the path of a file, and was given what looks like a key: save it in a file, "
+            f"or give it with --key - or in the environment variable {KEY_VARIABLE}",
+            option="--key-file",
+        )
     try:
         with path.open("rb") as file:
             content = file.read(_LONGEST + 1)

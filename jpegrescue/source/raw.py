@@ -34,14 +34,14 @@ class RawSource:
     up to the longest step, so the number of failing reads does not grow with the medium.
 
     Raises:
-        EvidenceError: missing, a directory, neither file nor block device, or not permitted.
+        EvidenceError: missing, a directory, neither file nor block device, without a size, or not permitted.
     """
 
     def __init__(self, path: Path, *, preadv: Preadv = os.preadv) -> None:
         self.path = path
         self._preadv = preadv
         self._descriptor, medium = _open(path)
-        self._size = os.lseek(self._descriptor, 0, os.SEEK_END)
+        self._size = self._measure()
         self._layers = (Layer("raw", 0, self._size, {"medium": medium}),)
         self._gaps: tuple[Gap, ...] = ()
         self._rescue = threading.Lock()
@@ -98,6 +98,15 @@ class RawSource:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _measure(self) -> int:
+        try:
+            return os.lseek(self._descriptor, 0, os.SEEK_END)
+        except OSError as error:  # what the kernel makes up as it is read, as under /proc, has no end to go to
+            self.close()
+            raise EvidenceError(
+                f"{self.path} has no size that can be found out: {error.strerror}", path=self.path
+            ) from error
 
     def _next_gap(self, position: int) -> Gap | None:
         """The gap at `position`, or else the first after it."""

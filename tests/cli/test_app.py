@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import textwrap
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +67,34 @@ def test_the_console_script_is_declared() -> None:
     except metadata.PackageNotFoundError:
         pytest.skip("not installed, run from the source tree")
     assert [entry.value for entry in scripts if entry.name == "jpegrescue"] == ["jpegrescue.cli.app:main"]
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_nowhere_and_their_numbers_stay_taken(closed: str, tmp_path: Path) -> None:
+    """A file that is opened as number 1 or 2 would receive what is meant for the terminal."""
+    program = """
+        import os, sys
+        import typer
+        from jpegrescue.cli import tree
+
+        def app(**_):
+            print("said")
+            typer.echo("said", err=True)
+            sys.stderr.flush()
+            assert not sys.stdout.isatty()
+            assert sys.stdin.read() == ""
+            descriptor = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY)
+            os.write(descriptor, str(descriptor > 2).encode())
+
+        tree.app = app
+        from jpegrescue.cli.app import main
+        main()
+    """
+    mark = tmp_path / "mark"
+    command = [sys.executable, "-c", textwrap.dedent(program), str(mark)]
+
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {closed}', "sh", *command], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
+    )
+
+    assert (done.returncode, mark.read_text()) == (0, "True")

@@ -78,7 +78,9 @@ def test_every_option_arrives(run: Run, flow: Flow) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
-        ("--start", "-1", "'-1' is not a number"),
+        ("--start", "-512", "'-512' is negative: negative numbers are not accepted"),
+        ("--length", "-0x10", "negative numbers are not accepted"),
+        ("--start", "--1", "'--1' is not a number"),
         ("--start", "1k", "'1k' is not a number"),
         ("--length", "", "'' is not a number"),
         ("--length", "9" * 30, "is not a number"),
@@ -105,3 +107,29 @@ def test_evidence_is_needed(run: Run, flow: Flow) -> None:
 
     assert (result.code, flow.asked) == (2, [])
     assert "EVIDENCE" in result.err
+
+
+def test_an_empty_path_is_called_empty(run: Run, flow: Flow) -> None:
+    for arguments, what in (
+        (("carve", ""), "EVIDENCE"),
+        (("restore", "a.jpg", ""), "FILE"),
+        (("carve", "dump.bin", "-o", ""), "--output"),
+        (("carve", "dump.bin", "--key-file", ""), "--key-file"),
+    ):
+        result = run(*arguments)
+
+        assert (result.code, result.err) == (2, f"Error: the path given as {what} is empty\n")
+    assert flow.asked == []
+
+
+@pytest.mark.parametrize("command", ["carve", "restore"])
+def test_whether_evidence_can_be_read_is_left_to_the_flow(
+    run: Run, flow: Flow, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parser would call it a usage error, and judge by the real user where the effective one counts."""
+    (tmp_path / "dump.bin").touch()
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+
+    run(command, tmp_path / "dump.bin")
+
+    assert len(flow.asked) == 1

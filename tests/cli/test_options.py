@@ -167,3 +167,25 @@ def test_no_key_shows_in_the_options(run: Run, flow: Flow) -> None:
 
     assert KEY not in repr(flow.asked[0])
     assert repr(bytes.fromhex(KEY)) not in repr(flow.asked[0])
+
+
+@pytest.mark.parametrize("form", [("--key-file", KEY), (f"--key-file={KEY}",), ("--key-file", "0x" + KEY * 9)])
+def test_a_key_given_as_key_file_is_refused_and_never_repeated(run: Run, flow: Flow, form: tuple[str, ...]) -> None:
+    result = run("carve", "dump.bin", *form)
+
+    assert (result.code, result.out, flow.asked) == (2, "", [])
+    assert "--key-file takes the path of a file" in result.err
+    assert "Warning: a key on the command line" in result.err
+    assert KEY not in result.err
+
+
+def test_a_key_file_named_like_a_key_is_a_file(
+    run: Run, flow: Flow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(KEY).write_bytes(bytes(16))
+
+    run("carve", "dump.bin", "--key-file", KEY)
+
+    assert flow.asked[0].key.key == Key(bytes(16))
+    assert flow.asked[0].run.argv[-1] == KEY

@@ -27,8 +27,8 @@ from .conftest import Flow, Result
 Run = Callable[..., Result]
 LOUD = Switches(as_json=False, quiet=False)
 LINES = (
-    "f000000000512\t512\t2048\t64x48\t4:2:0\ttrailer:mpf\tpartly_restored\t1\t1\n"
-    "f000000003072\t512\t2048\t64x48\t4:2:0\ttrailer:mpf\tno_damage_found\t0\t0\n"
+    "f000000000512\t512\t2048\t64x48\t4:2:0\ttrailer:mpf\tpartly_restored\t1\t5\t1\n"
+    "f000000003072\t512\t2048\t64x48\t4:2:0\ttrailer:mpf\tno_damage_found\t0\t0\t0\n"
 )
 
 
@@ -92,10 +92,18 @@ def test_quiet_json_is_json(run: Run) -> None:
 
 def test_what_is_not_known_is_a_hyphen() -> None:
     bare = replace(
-        IMAGE, name="a\tb\x1b", runs=(), width=None, height=None, sampling=None, lost_mcus=None, resync_points=()
+        IMAGE,
+        name="a\tb\x1b",
+        runs=(),
+        width=None,
+        height=None,
+        sampling=None,
+        lost_mcus=None,
+        uncertain_mcus=None,
+        resync_points=(),
     )
 
-    assert tab_separated([bare]) == "a\\tb\\x1b\t-\t2048\t-\t-\ttrailer:mpf\tpartly_restored\t-\t0\n"
+    assert tab_separated([bare]) == "a\\tb\\x1b\t-\t2048\t-\t-\ttrailer:mpf\tpartly_restored\t-\t-\t-\n"
 
 
 def test_a_terminal_gets_a_table_a_summary_and_the_folder(terminal: Terminal, tmp_path: Path) -> None:
@@ -160,6 +168,22 @@ def test_many_problems_are_cut_short(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert lines[0] == r"Error: gap 0\x1b (at byte 0)"
     assert lines[-1] == "Warning: 3 more problems are in report.json"
     assert len(lines) == present.MOST_PROBLEMS + 1
+
+
+@pytest.mark.parametrize(
+    ("quiet", "keyed", "shown"), [(False, False, True), (False, True, True), (True, True, True), (True, False, False)]
+)
+def test_that_nothing_was_found_is_said_first_and_with_a_key_always(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], quiet: bool, keyed: bool, shown: bool
+) -> None:
+    gaps = tuple(Problem("gap", "error", "gap", n) for n in range(present.MOST_PROBLEMS + 1))
+    nothing = Problem("nothing_found", "warning", "no JPEG was found")
+
+    show(outcome_of(tmp_path, problems=(*gaps, nothing)), Switches(as_json=False, quiet=quiet), keyed=keyed)
+
+    lines = capsys.readouterr().err.splitlines()
+    assert (lines[0] == "Warning: no JPEG was found") is shown
+    assert "\n".join(lines).count("no JPEG was found") == shown
 
 
 EMITTER = """

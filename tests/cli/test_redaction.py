@@ -33,6 +33,12 @@ KEY = "00112233445566778899aabbccddeeff"
         ("carve d --key=-", "carve d --key=-"),
         ("carve d --key-file F", "carve d --key-file F"),
         ("carve d --key-file=F --key K", "carve d --key-file=F --key ***"),
+        (f"carve d --key-file {KEY}", "carve d --key-file ***"),
+        (f"carve d --key-file={KEY} x", "carve d --key-file=*** x"),
+        (f"carve d --key-file {KEY[1:]}", f"carve d --key-file {KEY[1:]}"),
+        (f"carve d --key-file --key {KEY}", "carve d --key-file --key ***"),
+        (f"carve d --key --key-file {KEY}", f"carve d --key *** {KEY}"),
+        (f"carve {KEY} -o {KEY}", f"carve {KEY} -o {KEY}"),
         ("carve -- --key K", "carve -- --key K"),
         ("carve d --key -- K", "carve d --key *** K"),
     ],
@@ -109,6 +115,10 @@ class TestProcess:
         with waiting_process("carve", "d", "--key", KEY) as proc:
             assert KEY.encode() not in (proc / "cmdline").read_bytes()
             assert (proc / "cmdline").read_bytes().startswith(b"jpegrescue carve d --key ***")
+
+    def test_a_key_given_as_key_file_is_gone_from_the_process_title(self) -> None:
+        with waiting_process("carve", "d", f"--key-file={KEY}") as proc:
+            assert KEY.encode() not in (proc / "cmdline").read_bytes()
 
     def test_the_key_is_gone_from_the_environment_of_the_process(self) -> None:
         with waiting_process("carve", "d", JPEGRESCUE_KEY=KEY) as proc:

@@ -1,6 +1,10 @@
 """Exit codes and messages: what scripts and people see of every way a run can end."""
 
+import os
 import signal
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -61,18 +65,15 @@ def test_nothing_found_is_no_failure_unless_asked(run: Run, flow: Flow, switches
     assert run("carve", "dump.bin", *switches).code == code
 
 
-def test_nothing_found_with_a_key_says_what_may_be_wrong(run: Run, flow: Flow) -> None:
-    flow.report = without_images(REPORT)
-    assert "the key, the cipher or the first sector may be wrong" in run("carve", "dump.bin", "--key", KEY).err
-    assert "may be wrong" not in run("carve", "dump.bin").err
+@pytest.mark.parametrize(("switches", "said"), [((), True), (("--quiet",), False), (("--quiet", "--key", KEY), True)])
+def test_nothing_found_is_said_in_pipes_too_and_to_who_gave_a_key_always(
+    run: Run, flow: Flow, switches: tuple[str, ...], said: bool
+) -> None:
+    flow.report = without_images(REPORT, [Problem("nothing_found", "warning", "no JPEG was found")])
 
+    result = run("carve", "dump.bin", *switches)
 
-def test_nothing_found_is_said_once_when_the_report_says_it(run: Run, flow: Flow) -> None:
-    flow.report = without_images(REPORT, [Problem("nothing_found", "warning", "the key may be wrong")])
-
-    result = run("carve", "dump.bin", "--key", KEY)
-
-    assert result.err.count("may be wrong") == 1
+    assert result.err.count("Warning: no JPEG was found\n") == said
     assert result.code == 0
 
 
@@ -107,7 +108,7 @@ def test_a_bug_is_called_a_bug_and_shows_where_but_no_key(run: Run, flow: Flow) 
     assert KEY not in result.err
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_finish_the_report_and_exit_as_shells_expect(
     run: Run, flow: Flow, number: signal.Signals, code: int
 ) -> None:
@@ -120,6 +121,56 @@ def test_signals_finish_the_report_and_exit_as_shells_expect(
     assert flow.report.run.state == "interrupted"
     assert "f000000000512" in result.out
     assert signal.getsignal(number) is before
+
+
+def test_under_nohup_a_run_goes_on(run: Run, flow: Flow) -> None:
+    flow.then = lambda _: raise_signal(signal.SIGHUP)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        result = run("carve", "dump.bin")
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert (result.code, flow.report.run.state) == (3, "done")
+
+
+IN_A_TERMINAL = """
+    import signal, sys
+    from jpegrescue.cli.session import guarded
+    from jpegrescue.errors import ExitCode
+
+    def body():
+        print("ready", flush=True)
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            print("table", flush=True)
+            print("progress", file=sys.stderr, flush=True)
+            return ExitCode.INTERRUPTED
+
+    try:
+        guarded(body)
+    except Exception as stop:
+        sys.exit(stop.exit_code)
+"""
+
+
+def test_a_terminal_that_goes_away_does_not_spoil_the_end_of_a_run() -> None:
+    ours, theirs = os.openpty()
+    take = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", take + textwrap.dedent(IN_A_TERMINAL)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        assert os.read(ours, 100) == b"ready\r\n"
+        os.close(ours)
+
+        assert process.wait(timeout=30) == 129
 
 
 def test_a_second_signal_does_not_spoil_the_report(run: Run, flow: Flow) -> None:

@@ -49,10 +49,13 @@ IMAGE = Image(
     resync_points=(ResyncPoint(8001, 1000, 5, 17, "invalid_code"),),
     segments=(Segment(0, 0, 5, 4800, 8001, 0, 0, (0, 0, 0), 0.5, "decoder", "aligned"),),
     lost_mcus=1,
+    uncertain_mcus=5,
     outputs=(OutputFile("f000000000512.carved.jpg", "carved", 2048, "b" * 64),),
     problems=(Problem("gap", "warning", "512 bytes could not be read", 600),),
 )
-SOUND_IMAGE = replace(IMAGE, name="f000000003072", grade="no_damage_found", resync_points=(), lost_mcus=0)
+SOUND_IMAGE = replace(
+    IMAGE, name="f000000003072", grade="no_damage_found", resync_points=(), lost_mcus=0, uncertain_mcus=0
+)
 REPORT = Report(run=RUN, evidence=EVIDENCE, images=(IMAGE, SOUND_IMAGE), problems=(Problem("note", "info", "said"),))
 
 st.register_type_strategy(Segment, st.builds(Segment, confidence=st.none() | st.floats(0, 1)))

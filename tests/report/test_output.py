@@ -204,6 +204,27 @@ class TestFailingDisks:
 
         assert names_in(folder.path) == set()
 
+    @pytest.mark.parametrize("name", ["a.carved.jpg", "report.json"])
+    def test_a_disk_that_is_full_when_the_buffer_is_emptied(
+        self, folder: OutputFolder, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        """Few bytes fail on flush, and once more on close."""
+        real = Path.open
+        monkeypatch.setattr(Path, "open", lambda path, *_: (real(path, "xb").close(), real(Path("/dev/full"), "wb"))[1])
+
+        with pytest.raises(OutputError, match=rf"{re.escape(name)} cannot be written: the disk is full"):
+            folder.write(name, b"few", "carved") if name != "report.json" else folder.write_report(REPORT)
+
+        assert names_in(folder.path) == set()
+
+    @pytest.mark.parametrize(("name", "words"), [("x" * 300, "the name is too long"), ("loop", "cannot be used")])
+    def test_a_folder_that_cannot_be(self, tmp_path: Path, name: str, words: str) -> None:
+        (tmp_path / "loop").symlink_to("loop")
+        (tmp_path / "dump.bin").touch()
+
+        with pytest.raises(OutputError, match=words):
+            OutputFolder.open(tmp_path / name, evidence=[tmp_path / "dump.bin"])
+
     def test_a_folder_that_takes_no_files_is_found_out_at_once(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -322,12 +343,62 @@ class TestOtherRuns:
             opened.write("a.carved.jpg", b"", "carved")
 
 
+class TestForeignFiles:
+    """With --force, what has the name of an output but is not of the other run."""
+
+    @staticmethod
+    def write(folder: OutputFolder, name: str) -> None:
+        if name == "report.json":
+            folder.write_report(REPORT)
+        else:
+            folder.write(name, b"new", "carved")
+
+    @pytest.mark.parametrize("name", ["f1.carved.jpg", "f1.decoded.png", "report.json"])
+    @pytest.mark.parametrize("kind", ["file", "link", "dangling link", "folder"])
+    def test_they_are_not_replaced(self, tmp_path: Path, name: str, kind: str) -> None:
+        inside = tmp_path / "out"
+        mine = tmp_path / "mine"
+        mine.write_bytes(b"mine")
+        with OutputFolder.open(inside, evidence=[], force=True) as opened:
+            target = inside / name
+            match kind:
+                case "file":
+                    target.write_bytes(b"mine")
+                case "link":
+                    target.symlink_to(mine)
+                case "dangling link":
+                    target.symlink_to(tmp_path / "none")
+                case _:
+                    target.mkdir()
+            before = target.lstat()
+
+            with pytest.raises(OutputError, match=rf"{re.escape(name)} is not of this run and would be overwritten"):
+                self.write(opened, name)
+
+        assert target.lstat().st_ino == before.st_ino
+        assert kind not in {"file", "link"} or target.read_bytes() == mine.read_bytes() == b"mine"
+        assert names_in(inside) == {name}
+        assert names_in(tmp_path) == {"mine", "out"}
+
+    def test_a_file_that_no_report_lists_outlives_the_other_run(self, tmp_path: Path) -> None:
+        earlier_run(tmp_path, ("a.carved.jpg",))
+        (tmp_path / "b.carved.jpg").write_bytes(b"mine")
+
+        with OutputFolder.open(tmp_path, evidence=[], force=True) as opened:
+            opened.write("a.carved.jpg", b"new", "carved")
+            with pytest.raises(OutputError, match=r"b\.carved\.jpg is not of this run"):
+                opened.write("b.carved.jpg", b"new", "carved")
+
+        assert (tmp_path / "b.carved.jpg").read_bytes() == b"mine"
+
+
 class TestEvidence:
-    def test_evidence_that_bears_the_name_of_a_result_is_not_overwritten(self, tmp_path: Path) -> None:
-        evidence = tmp_path / "f1.carved.jpg"
+    @pytest.mark.parametrize("linked", [False, True])
+    def test_evidence_that_bears_the_name_of_a_result_is_not_overwritten(self, tmp_path: Path, linked: bool) -> None:
+        evidence = tmp_path / ("dump.bin" if linked else "f1.carved.jpg")
         evidence.write_bytes(b"evidence")
-        earlier_run(tmp_path / "x", ())
-        (tmp_path / "x/report.json").rename(tmp_path / "report.json")
+        if linked:
+            (tmp_path / "f1.carved.jpg").symlink_to(evidence)
 
         with (
             OutputFolder.open(tmp_path, evidence=[evidence], force=True) as opened,
@@ -336,6 +407,7 @@ class TestEvidence:
             opened.write("f1.carved.jpg", b"new", "carved")
 
         assert evidence.read_bytes() == b"evidence"
+        assert (tmp_path / "f1.carved.jpg").is_symlink() is linked
 
     def test_results_of_another_run_that_are_now_the_input_are_not_removed(self, tmp_path: Path) -> None:
         earlier_run(tmp_path, ("a.carved.jpg", "b.carved.jpg"))

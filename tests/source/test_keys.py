@@ -9,7 +9,7 @@ from typing import BinaryIO, TextIO
 import pytest
 
 from jpegrescue.errors import UsageError
-from jpegrescue.source.keys import KEY_VARIABLE, Key, load_key
+from jpegrescue.source.keys import KEY_VARIABLE, Key, is_key_itself, load_key
 
 HEX = "00112233445566778899aAbBcCdDeEfF"
 SECRET = bytes.fromhex(HEX)
@@ -131,3 +131,19 @@ def test_keys_compare_by_value_and_cannot_be_hashed() -> None:
     assert len(Key(SECRET)) == 16
     with pytest.raises(TypeError):
         hash(Key(SECRET))
+
+
+@pytest.mark.parametrize("text", [HEX, HEX * 4, "0x" + HEX, f" {HEX}\n", HEX * 20])
+def test_a_key_in_place_of_its_file_is_recognised_and_never_echoed(text: str) -> None:
+    assert is_key_itself(text)
+    with pytest.raises(UsageError, match="takes the path of a file") as caught:
+        load(file=Path(text))
+    assert HEX[:8] not in str(caught.value)
+
+
+def test_paths_are_not_taken_for_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / HEX).write_text(HEX)
+    for text in (HEX, HEX[1:], f"{HEX}.key", f"keys/{HEX}", "", "-"):
+        assert not is_key_itself(text)
+    assert revealed(load(file=Path(HEX))) == SECRET

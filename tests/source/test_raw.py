@@ -265,3 +265,13 @@ def test_closed_source_raises_instead_of_inventing_gaps(medium: Path) -> None:
     assert source.gaps == ()
     with pytest.raises(ValueError, match="negative"):
         source.read(-1, 1)
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="needs /proc")
+@pytest.mark.parametrize("path", ["/proc/cpuinfo", "/proc/self/mem"])
+def test_files_without_a_size_are_refused_and_closed(path: str) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(EvidenceError, match=f"{path} has no size that can be found out") as caught:
+        RawSource(Path(path))
+    assert caught.value.path == Path(path)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
