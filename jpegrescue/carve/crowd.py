@@ -1,4 +1,4 @@
-"""A guard against evidence that is full of SOI markers: their walks must not add up to more than a few passes over it."""
+"""A guard against evidence that is full of SOI markers: their walks must not add up to many passes over it."""
 
 from collections import deque
 

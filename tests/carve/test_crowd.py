@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-import jpegrescue.carve.find as find
+from jpegrescue.carve import find
 from jpegrescue.carve.find import Carver
 from tests.flow.conftest import photo
 from tests.source.memory import MemorySource
