@@ -12,6 +12,8 @@ def main() -> None:
     arguments, invocation = take_invocation()
     # pydantic would look for plugins in every installed package, and let them see what passes through it
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # numba would load scipy, where there is one, for a BLAS that no kernel needs: a fifth of a second at every start
+    sys.modules.setdefault("scipy", None)  # type: ignore[arg-type]
 
     from jpegrescue.cli.tree import app
 

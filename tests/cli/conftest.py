@@ -67,6 +67,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[byte
     setproctitle = ModuleType("setproctitle")
     setproctitle.setproctitle = lambda _: None  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "setproctitle", setproctitle)
+    monkeypatch.setitem(sys.modules, "scipy", sys.modules.get("scipy"))  # `main` hides it from numba
 
     def call(*arguments: str | Path) -> Result:
         monkeypatch.setattr(sys, "argv", ["jpegrescue", *map(str, arguments)])
