@@ -6,12 +6,13 @@ import platform
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from jpegrescue import __version__
 from jpegrescue.errors import JpegRescueError, OutputError
@@ -32,6 +33,18 @@ WAITING_BYTES = 128 << 20
 log = logging.getLogger(__name__)
 
 
+class _Here(Executor):
+    """Runs what is submitted at once: with one job, a second thread would only fight for the interpreter lock."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
 class Session:
     """Collects what a run finds and keeps `report.json` up to date; used from one thread, the work runs in `jobs`."""
 
@@ -40,11 +53,12 @@ class Session:
     ) -> None:
         self.folder = folder
         self.evidence = evidence
+        self.undamaged = 0  # files done so far in which no damage was found
         self._progress = progress
         self._run = _begin(options)
         self._images: dict[int, Image] = {}
         self._problems: list[Problem] = []
-        self._pool = ThreadPoolExecutor(options.jobs, thread_name_prefix="restore")
+        self._pool: Executor = _Here() if options.jobs == 1 else ThreadPoolExecutor(options.jobs, "restore")
         self._waiting: dict[Future[Image], tuple[int, FoundFile]] = {}
         self._limit = WAITING_PER_JOB * options.jobs
         self._submitted = 0
@@ -59,11 +73,6 @@ class Session:
     def images(self) -> int:
         """Files submitted so far."""
         return self._submitted
-
-    @property
-    def undamaged(self) -> int:
-        """Files done so far in which no damage was found."""
-        return sum(image.grade == "no_damage_found" for image in self._images.values())
 
     def submit(self, found: FoundFile, wanted: Wanted) -> None:
         """Queue a file; blocks while the queue is full, so that memory stays bounded."""
@@ -101,7 +110,8 @@ class Session:
         for future in done:
             order, found = self._waiting.pop(future)
             self._queued -= len(found.data)
-            self._images[order] = self._result(future, found)
+            image = self._images[order] = self._result(future, found)
+            self.undamaged += image.grade == "no_damage_found"
         if done:
             self._progress.found(len(self._images), len(self._images) - self.undamaged)
             if time.monotonic() >= self._next_write:
