@@ -49,7 +49,7 @@ def search(path: Path, names: tuple[str, ...], *, apart: bool) -> int:
 
 
 def decode_found(path: Path) -> tuple[float, float, int]:
-    """Seconds to parse and decode every sequential file of the dump, those spent in the kernel, and the files' bytes."""
+    """Seconds to parse and decode every sequential file of the dump, those in the kernel, and the files' bytes."""
     inside = 0.0
     kernel = entropy.kernels.decode_intervals
 
