@@ -17,6 +17,8 @@ from jpegrescue.report.output import REPORT_NAME
 
 COLUMNS = ("name", "offset", "size", "pixels", "sampling", "end", "grade", "lost", "uncertain", "resyncs")
 NUMBERS = frozenset({"offset", "size", "pixels", "lost", "uncertain", "resyncs"})
+LEFT_OUT = frozenset({"offset", "sampling", "resyncs"})  # of the table, so that 80 columns hold a line
+FOLDED = frozenset({"end", "grade"})
 LONGEST_TABLE = 200
 MOST_PROBLEMS = 10
 NOTHING_FOUND = "nothing_found"
@@ -30,6 +32,8 @@ def show(outcome: Outcome, switches: Switches, *, keyed: bool) -> None:
     """
     report = outcome.report
     _show_problems(report.problems, quiet=switches.quiet, keyed=keyed)
+    if report.run.command == "restore" and not switches.quiet:
+        _show_undecodable(report.images)
     summary = summarise(outcome)
     if switches.as_json:
         emit((outcome.folder / REPORT_NAME).read_bytes())
@@ -103,6 +107,13 @@ def _is_shown(problem: Problem, *, quiet: bool) -> bool:
     return problem.severity == "error" or (problem.severity == "warning" and not quiet)
 
 
+def _show_undecodable(images: Sequence[Image]) -> None:
+    """Say of each file that gave nothing why: whoever named it expects an answer."""
+    for image in [image for image in images if image.grade == "undecodable"][:MOST_PROBLEMS]:
+        reasons = [problem.detail for problem in image.problems if problem.severity == "error"]
+        warn(printable(f"{image.name}: {reasons[0] if reasons else 'nothing can be decoded'}"))
+
+
 def _row(image: Image) -> tuple[str, ...]:
     pixels = "-" if image.width is None or image.height is None else f"{image.width}x{image.height}"
     cells = (
@@ -131,13 +142,15 @@ def _table(images: Sequence[Image]) -> str:
     shown = list(images)
     if len(images) > LONGEST_TABLE:
         shown = sorted(images, key=lambda image: image.grade in SOUND_GRADES)[:LONGEST_TABLE]
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for column in COLUMNS:
         justify: Literal["left", "right"] = "right" if column in NUMBERS else "left"
-        table.add_column(column, justify=justify, no_wrap=column == "name", overflow="fold")
+        if column not in LEFT_OUT:
+            table.add_column(column, justify=justify, no_wrap=column not in FOLDED, overflow="fold")
     for image in shown:
         style = "" if image.grade in SOUND_GRADES else "yellow"
-        table.add_row(*(Text(cell, style) for cell in _row(image)))
+        cells = zip(COLUMNS, _row(image), strict=True)
+        table.add_row(*(Text(cell.replace("_", " "), style) for column, cell in cells if column not in LEFT_OUT))
     console = Console(file=sys.stdout)
     with console.capture() as captured:
         console.print(table)

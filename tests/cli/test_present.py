@@ -110,11 +110,21 @@ def test_a_terminal_gets_a_table_a_summary_and_the_folder(terminal: Terminal, tm
     show(outcome_of(tmp_path, IMAGE, SOUND_IMAGE), LOUD, keyed=False)
 
     lines = terminal.text.splitlines()
-    assert lines[0].split() == list(present.COLUMNS)
-    assert lines[1].split() == LINES.splitlines()[0].split("\t")
-    assert lines[2].split() == LINES.splitlines()[1].split("\t")
+    assert lines[0].split() == ["name", "size", "pixels", "end", "grade", "lost", "uncertain"]
+    assert lines[1].split() == ["f000000000512", "2048", "64x48", "trailer:mpf", "partly", "restored", "1", "5"]
+    assert lines[2].split() == ["f000000003072", "2048", "64x48", "trailer:mpf", "no", "damage", "found", "0", "0"]
     assert lines[3] == f"2 images (1 partly restored, 1 no damage found); results in {tmp_path}"
     assert len(lines) == 4
+
+
+def test_restore_says_why_a_file_gave_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    reason = Problem("not_a_jpeg", "error", "no JPEG at the start of the file")
+    image = replace(IMAGE, name="a", grade="undecodable", problems=(reason,))
+    outcome = outcome_of(tmp_path, image)
+    run = replace(outcome.report.run, command="restore")
+    show(replace(outcome, report=replace(outcome.report, run=run)), LOUD, keyed=False)
+
+    assert "Warning: a: no JPEG at the start of the file" in capfd.readouterr().err
 
 
 def test_markup_in_names_is_shown_as_it_is(terminal: Terminal, tmp_path: Path) -> None:
