@@ -41,9 +41,10 @@ def restore(options: RestoreOptions, progress: Progress | None = None) -> Outcom
 
 def _readable(options: RestoreOptions) -> tuple[list[Path], list[Problem]]:
     readable, errors = [], []
+    unsolved = replace(options.key, first_sector=0)  # the key is checked here, the sector base solved once, later
     for path in options.files:
         try:
-            _open(path, options.key).close()
+            _open(path, unsolved).close()
         except EvidenceError as error:
             errors.append(error)
         else:

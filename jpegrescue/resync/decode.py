@@ -135,7 +135,7 @@ def _segments(
 ) -> tuple[Segment, ...]:
     """Cut the decoded stream at every event and wherever clean and doubtful intervals meet.
 
-    In a scan with any sign of damage every segment is uncertain: a quarter to a half of all garbles of 16 bytes leave
+    In a scan with any sign of damage every segment is uncertain: a fifth to a half of all garbles of 16 bytes leave
     no trace in the decoding of their restart interval (`benchmarks/silent.py`).
     """
     decoded = raw.mcu_bit.size

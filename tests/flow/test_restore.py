@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import jpegrescue.flow.evidence as flow_evidence
 import jpegrescue.flow.restore as flow_restore
 from jpegrescue.errors import EvidenceError
 from jpegrescue.flow.options import KeyOptions, RestoreOptions
@@ -54,13 +55,17 @@ def test_plain_input_stays_plain_though_a_key_is_given(restore_options: Make, mo
     assert [o.kind for o in image.outputs] == ["decoded"]
 
 
-def test_the_first_sector_of_a_file_is_solved(restore_options: Make) -> None:
+def test_the_first_sector_of_a_file_is_solved_once(restore_options: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    solutions = []
+    real = flow_evidence.solve_first_sector
+    monkeypatch.setattr(flow_evidence, "solve_first_sector", lambda *a: (solutions.append(a), real(*a))[1])
     key = replace(KEYED, first_sector=None)
     outcome = restore(restore_options({"x.enc": encrypted(photo(), first_sector=9_000)}, key))
     (image,) = outcome.report.images
     assert image.grade == "no_damage_found"
     assert image.evidence is not None
     assert image.evidence.layers[1].parameters["first_sector"] == 9_000
+    assert len(solutions) == 1
 
 
 def test_a_wrong_first_sector_is_suspected(restore_options: Make) -> None:
