@@ -8,6 +8,7 @@ import typer
 from jpegrescue.cli import options as opt
 from jpegrescue.cli.redaction import Invocation
 from jpegrescue.cli.session import Switches, Work, conclude
+from jpegrescue.errors import UsageError
 
 
 def carve(
@@ -37,6 +38,8 @@ def carve(
         int, typer.Option(metavar="N", parser=opt.number, help="Leave out pictures of fewer pixels.")
     ] = 0,
     no_restore: Annotated[bool, typer.Option("--no-restore", help="Only find files, do not decode them.")] = False,
+    align: opt.Align = opt.Alignment.NONE,
+    sca_without: opt.ScaWithout = None,
     hashes: Annotated[
         str, typer.Option("--hash", metavar="none|sha256[,md5,sha1]", help="Digests of evidence and files.")
     ] = "sha256",
@@ -87,7 +90,10 @@ def carve(
             min_size=min_size,
             min_pixels=min_pixels,
             restore=not no_restore,
+            sca=opt.sca_parts(align, sca_without),
         )
+        if chosen.sca is not None and not chosen.restore:
+            raise UsageError("--align needs the pictures that --no-restore leaves out", option="--align")
 
         from jpegrescue.flow.carve import carve as flow
 

@@ -14,6 +14,7 @@ from jpegrescue.errors import UsageError
 
 if TYPE_CHECKING:
     from jpegrescue.flow.options import KeyOptions, RunOptions
+    from jpegrescue.model.align import ScaPart
 
 
 _NUMBER = re.compile(r"[0-9]{1,19}|0[xX][0-9a-fA-F]{1,16}")
@@ -33,6 +34,21 @@ class IvUnit(StrEnum):
 
     B512 = "512"
     SECTOR = "sector"
+
+
+class Alignment(StrEnum):
+    """How decoded MCUs are put back in place."""
+
+    NONE = "none"
+    PUBLISHED = "published"
+
+
+class ScaSwitch(StrEnum):
+    """Parts of the published alignment."""
+
+    COMPENSATION = "compensation"
+    NORMALISATION = "normalisation"
+    ALIGNMENT = "alignment"
 
 
 class InputKind(StrEnum):
@@ -153,6 +169,22 @@ Jobs = Annotated[
     int | None,
     typer.Option("--jobs", metavar="N", min=1, help="Threads to work with.  [default: all cores]", show_default=False),
 ]
+Align = Annotated[
+    Alignment,
+    typer.Option(
+        "--align",
+        help="Write a second picture, NAME.sca.png, in which colours and blocks are put back by the published "
+        "self-compensation and alignment. It rewrites every pixel: for comparison, not for evidence.",
+    ),
+]
+ScaWithout = Annotated[
+    list[ScaSwitch] | None,
+    typer.Option(
+        "--sca-without",
+        help="Leave out a part of the published alignment, to see what it does; may be given more than once.",
+        show_default=False,
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace the results of another run in DIR.")]
 Json = Annotated[bool, typer.Option("--json", help="Print report.json on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only, and that a key led to nothing.")]
@@ -196,6 +228,22 @@ def run_options(
         exhibit=exhibit,
         examiner=examiner,
     )
+
+
+def sca_parts(align: Alignment, without: list[ScaSwitch] | None) -> "tuple[ScaPart, ...] | None":
+    """Parts of the published alignment to carry out, `None` for none of it.
+
+    Raises:
+        UsageError: parts are left out of what was not asked for.
+    """
+    from jpegrescue.model.align import SCA_PARTS
+
+    if align is Alignment.NONE:
+        if without:
+            raise UsageError("--sca-without needs --align published", option="--sca-without")
+        return None
+    left_out = {switch.value for switch in without or ()}
+    return tuple(part for part in SCA_PARTS if part not in left_out)
 
 
 def key_options(

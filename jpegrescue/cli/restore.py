@@ -30,6 +30,8 @@ def restore(
         opt.InputKind,
         typer.Option("--input", help="What the files hold: ciphertext as it lay on disk, or JPEG; auto looks."),
     ] = opt.InputKind.AUTO,
+    align: opt.Align = opt.Alignment.NONE,
+    sca_without: opt.ScaWithout = None,
     jobs: opt.Jobs = None,
     case: opt.Case = None,
     exhibit: opt.Exhibit = None,
@@ -70,6 +72,7 @@ def restore(
                 iv_unit=iv_unit,
             ),
             input=kind.value,
+            sca=opt.sca_parts(align, sca_without),
         )
         keyed = chosen.key.key is not None
         if chosen.input == "cipher" and not keyed:

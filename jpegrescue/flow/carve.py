@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,8 @@ def _search(evidence: OpenEvidence, options: CarveOptions, session: Session, pro
         min_pixels=options.min_pixels,
         count_mcus=decoded_share,
     )
-    wanted = Wanted(carved=True, picture="damaged" if options.restore else "never", hashes=options.run.hashes)
+    picture: Literal["damaged", "never"] = "damaged" if options.restore else "never"
+    wanted = Wanted(carved=True, picture=picture, hashes=options.run.hashes, sca=options.sca)
     hasher = Hasher(options.run.hashes)
     searched = extent.start
     try:

@@ -7,10 +7,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from PIL.PngImagePlugin import PngInfo
 
+from jpegrescue.align.published import published_sca
 from jpegrescue.flow.grade import cannot_decode, grade_decoded
 from jpegrescue.jpeg.parse import parse
-from jpegrescue.jpeg.pixels import Picture, colour_space, to_picture
+from jpegrescue.jpeg.pixels import ColourSpace, Picture, colour_space, to_picture, to_wide_samples
+from jpegrescue.model.align import ScaPart, ScaRecord
 from jpegrescue.model.decode import Decode
 from jpegrescue.model.evidence import ByteRange, Evidence, Hashes
 from jpegrescue.model.jpeg import Frame, JpegStructure
@@ -21,6 +24,7 @@ from jpegrescue.resync.decode import decode, picture_frame
 from jpegrescue.source.hashing import Hasher
 
 PNG_OPTIONS = {"compress_level": 1, "compress_type": zlib.Z_RLE}  # a fifth faster than level 1 alone, and smaller
+SCA_LABEL = "heuristic: every pixel was rewritten by the published self-compensation and alignment; no evidence"
 _SAMPLINGS: dict[tuple[tuple[int, int], ...], str] = {
     ((1, 1), (1, 1), (1, 1)): "4:4:4",
     ((2, 1), (1, 1), (1, 1)): "4:2:2",
@@ -44,11 +48,15 @@ class FoundFile:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to make of a file: its carved bytes; its picture, for `damaged` files, `always`, or no decode at all."""
+    """What to make of a file: its carved bytes; its picture, for `damaged` files, `always`, or no decode at all.
+
+    `sca`: parts of the published alignment to make a second picture with, `None` for no such picture.
+    """
 
     carved: bool
     picture: Literal["never", "damaged", "always"]
     hashes: tuple[str, ...]
+    sca: tuple[ScaPart, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +81,13 @@ def process(found: FoundFile, wanted: Wanted, folder: OutputFolder) -> Image:
     if wanted.carved:
         outputs.append(folder.write(f"{found.name}.carved.jpg", found.data, "carved"))
     if result.picture is not None:
-        outputs.append(_write_png(f"{found.name}.decoded.png", result.picture, folder))
-    return _image(found, structure, result, _hashes(found.data, wanted, outputs), tuple(outputs))
+        outputs.append(_write_png(f"{found.name}.decoded.png", "decoded", result.picture.samples, folder))
+    image = _image(found, structure, result, _hashes(found.data, wanted, outputs))
+    if wanted.sca is not None and result.picture is not None:
+        samples, record = _sca(structure, result, wanted.sca)
+        outputs.append(_write_png(f"{found.name}.sca.png", "sca", samples, folder, label=SCA_LABEL))
+        image = replace(image, sca=record)
+    return replace(image, outputs=tuple(outputs))
 
 
 def failed(found: FoundFile, error: Exception) -> Image:
@@ -82,7 +95,7 @@ def failed(found: FoundFile, error: Exception) -> Image:
     detail = f"{type(error).__name__}: {error}: this is a bug, please report it with this file"
     problem = Problem("internal_error", "error", detail)
     nothing = JpegStructure((), None, (None,) * 4, (), False, None, (), None, ())
-    return _image(found, nothing, _Result("undecodable", "none", None, None, (problem,)), Hashes(), ())
+    return _image(found, nothing, _Result("undecodable", "none", None, None, (problem,)), Hashes())
 
 
 def decoded_share(data: bytes) -> float:
@@ -118,9 +131,22 @@ def _examine(data: NDArray[np.uint8], structure: JpegStructure, found: FoundFile
         outcome = _doubted(outcome)
     picture = None
     if wanted.picture == "always" or grade != "no_damage_found":
-        space = colour_space(structure.frame, jfif=structure.jfif, adobe_transform=structure.adobe_transform)
-        picture = to_picture(picture_frame(structure.frame), outcome.planes, space)
+        picture = to_picture(picture_frame(structure.frame), outcome.planes, _space(structure))
     return _Result(grade, claim, outcome, picture, problems)
+
+
+def _space(structure: JpegStructure) -> ColourSpace:
+    assert structure.frame is not None  # noqa: S101  (`cannot_decode` has refused that)
+    return colour_space(structure.frame, jfif=structure.jfif, adobe_transform=structure.adobe_transform)
+
+
+def _sca(structure: JpegStructure, result: _Result, parts: tuple[ScaPart, ...]) -> tuple[NDArray[np.uint8], ScaRecord]:
+    assert structure.frame is not None  # noqa: S101  (there is a picture)
+    assert result.decode is not None  # noqa: S101
+    frame = picture_frame(structure.frame)
+    samples = to_wide_samples(frame, result.decode.planes, _space(structure))
+    mcu = (8 * frame.vertical_max, 8 * frame.horizontal_max)
+    return published_sca(samples, mcu, (frame.height, frame.width), parts)
 
 
 def _missing_quantisation(structure: JpegStructure) -> tuple[Problem, ...]:
@@ -147,14 +173,17 @@ def _hashes(data: bytes, wanted: Wanted, outputs: list[OutputFile]) -> Hashes:
     return replace(hasher.result(), sha256=known) if known else hasher.result()
 
 
-def _write_png(name: str, picture: Picture, folder: OutputFolder) -> OutputFile:
-    image = PillowImage.fromarray(picture.samples)
-    return folder.write_with(name, "decoded", lambda file: image.save(file, "PNG", **PNG_OPTIONS))
+def _write_png(
+    name: str, kind: str, samples: NDArray[np.uint8], folder: OutputFolder, label: str | None = None
+) -> OutputFile:
+    image = PillowImage.fromarray(samples)
+    info = PngInfo()
+    if label is not None:
+        info.add_text("Description", label)
+    return folder.write_with(name, kind, lambda file: image.save(file, "PNG", pnginfo=info, **PNG_OPTIONS))
 
 
-def _image(
-    found: FoundFile, structure: JpegStructure, result: _Result, hashes: Hashes, outputs: tuple[OutputFile, ...]
-) -> Image:
+def _image(found: FoundFile, structure: JpegStructure, result: _Result, hashes: Hashes) -> Image:
     frame, decoded = structure.frame, result.decode
     doubtful = decoded is not None and result.grade != "no_damage_found"
     return Image(
@@ -176,7 +205,8 @@ def _image(
         segments=tuple(s for scan in decoded.scans for s in scan.segments) if decoded else (),
         lost_mcus=decoded.lost_mcus if decoded else None,
         uncertain_mcus=(_mcus(frame) - decoded.lost_mcus if doubtful else 0) if decoded and frame else None,
-        outputs=outputs,
+        sca=None,
+        outputs=(),
         problems=result.problems,
     )
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from jpegrescue.model.align import ScaPart
 from jpegrescue.model.report import Report
 from jpegrescue.source.crypt.spec import CipherSpec
 from jpegrescue.source.keys import Key
@@ -52,7 +53,8 @@ class RunOptions:
 class CarveOptions:
     """Search `evidence` in `[start, start + length)` bytes (`length` `None`: to its end).
 
-    Files below `min_size` bytes or pictures below `min_pixels` pixels are left out; `restore`: decode what is found.
+    Files below `min_size` bytes or pictures below `min_pixels` pixels are left out; `restore`: decode what is found;
+    `sca`: parts of the published alignment to write pictures with, `None` for no such pictures.
     """
 
     evidence: Path
@@ -63,16 +65,21 @@ class CarveOptions:
     min_size: int = 0
     min_pixels: int = 0
     restore: bool = True
+    sca: tuple[ScaPart, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreOptions:
-    """Decode `files`, each a JPEG (`plain`), or one as it lay encrypted on disk (`cipher`); `auto` looks which."""
+    """Decode `files`, each a JPEG (`plain`), or one as it lay encrypted on disk (`cipher`); `auto` looks which.
+
+    `sca` as in `CarveOptions`.
+    """
 
     files: tuple[Path, ...]
     run: RunOptions
     key: KeyOptions
     input: InputKind = "auto"
+    sca: tuple[ScaPart, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

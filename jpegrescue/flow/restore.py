@@ -69,7 +69,8 @@ def _restore_all(
     for path in paths:
         found = _load(path, folder.claim_stem(path.stem), options)
         encrypted = found.evidence is not None and any(layer.kind == "decrypt" for layer in found.evidence.layers)
-        session.submit(found, Wanted(carved=encrypted, picture="always", hashes=options.run.hashes))
+        wanted = Wanted(carved=encrypted, picture="always", hashes=options.run.hashes, sca=options.sca)
+        session.submit(found, wanted)
         progress.advance(len(found.data))
     session.drain()
 

@@ -56,6 +56,7 @@ class Session:
         self.undamaged = 0  # files done so far in which no damage was found
         self._progress = progress
         self._run = _begin(options)
+        self._began = time.monotonic()
         self._images: dict[int, Image] = {}
         self._problems: list[Problem] = []
         self._pool: Executor = _Here() if options.jobs == 1 else ThreadPoolExecutor(options.jobs, "restore")
@@ -102,8 +103,11 @@ class Session:
                 with suppress(JpegRescueError):  # the first one is on its way to the user already
                     self._images[order] = self._result(future, found)
         self._waiting.clear()
-        self._run = replace(self._run, state=state, finished=_now())
+        self._run = replace(self._run, state=state, finished=_now(), seconds=self._elapsed())
         return Outcome(self._write(), self.folder.path)
+
+    def _elapsed(self) -> float:
+        return round(time.monotonic() - self._began, 3)
 
     def _collect(self, *, block: bool) -> None:
         done, _ = wait(self._waiting, timeout=None if block else 0, return_when=FIRST_COMPLETED)
@@ -168,6 +172,7 @@ def _begin(options: RunOptions) -> Run:
         examiner=options.examiner,
         started=_now(),
         finished=None,
+        seconds=None,
         state="running",
         environment=environment(),
     )

@@ -10,6 +10,10 @@ import numpy as np
 from jpegrescue.compiled import inlined, int32, kernel
 
 LANES = 16
+CLAMPED = np.array([22, 0, 255], np.int32)
+WIDE = np.array([0, -32768, 32767], np.int32)
+"""How samples end: bits shifted out and back to make them wrap, as libjpeg's range table does, and their bounds."""
+
 REPLICATE, FANCY_H2V1, FANCY_H1V2, FANCY_H2V2 = 0, 1, 2, 3
 
 
@@ -50,12 +54,15 @@ def _butterfly(work, at, step, rounding, shift):
 
 
 @kernel
-def inverse_dct(blocks, quantisation, plane):
-    """Dequantise and transform: int16 (rows, columns, 64) and int32 (64,) to uint8 (8·rows, 8·columns).
+def inverse_dct(blocks, quantisation, ending, plane):
+    """Dequantise and transform: int16 (rows, columns, 64) and int32 (64,) to samples (8·rows, 8·columns).
+
+    `ending`: CLAMPED, for a uint8 `plane`, or WIDE, for an int16 one that keeps what lies beyond 0…255.
 
     `LANES` neighbouring blocks go through together, coefficient by coefficient, so that the compiler can vectorise
     across them. 32 bits suffice for what 8-bit samples can have; beyond that results wrap, where libjpeg's may differ.
     """
+    wrap, low, high = ending[0], ending[1], ending[2]
     work = np.zeros(64 * LANES, np.int32)
     eight = work.size // (8 * LANES)  # a count that the compiler does not see: it would unroll, to no good
     for row in range(blocks.shape[0]):
@@ -72,9 +79,8 @@ def inverse_dct(blocks, quantisation, plane):
                 for lane in range(LANES):
                     _butterfly(work, y * 8 * LANES + lane, LANES, 1 << 17, 18)
             for i in range(64 * LANES):
-                # values more than 512 off wrap before they are clamped, as libjpeg's range table has it
-                value = int32((int32(work[i] << 22) >> 22) + 128)
-                work[i] = min(max(value, int32(0)), int32(255))
+                value = int32((int32(work[i] << wrap) >> wrap) + 128)
+                work[i] = min(max(value, low), high)
             for y in range(8):
                 line = plane[8 * row + y]
                 for lane in range(lanes):
@@ -141,13 +147,13 @@ def upsample(plane, geometry, out):
     """Bring one component to the picture's size.
 
     Args:
-        plane: uint8 (rows, columns), padded to whole blocks.
+        plane: uint8 or int16 (rows, columns), padded to whole blocks.
         geometry: int64 (7,): samples across, samples down, mode, H, V of the component, H and V maxima of the frame.
-        out: uint8 (height, width).
+        out: (height, width), of the plane's type.
     """
     height, width = out.shape
     near = np.empty(geometry[0] + 1, np.int32)
-    line = np.empty(max(width, 2 * geometry[0]) + 2, np.uint8)
+    line = np.empty(max(width, 2 * geometry[0]) + 2, plane.dtype)
     for y in range(height):
         _upsample_row(plane, geometry, y, width, near, line)
         for x in range(width):
@@ -155,22 +161,24 @@ def upsample(plane, geometry, out):
 
 
 @kernel
-def ycc_to_rgb(luma, blue, red, geometry, out):
+def ycc_to_rgb(luma, blue, red, geometry, ending, out):
     """Upsample two chroma planes and convert, row by row.
 
     Args:
-        luma, blue, red: uint8 planes, padded to whole blocks.
+        luma, blue, red: uint8 or int16 planes, padded to whole blocks.
         geometry: int64 (3, 7), a row of `upsample`'s geometry for each.
-        out: uint8 (height, width, 3).
+        ending: as for `inverse_dct`.
+        out: (height, width, 3), of the planes' type.
     """
     height, width = out.shape[0], out.shape[1]
+    low, high = np.int64(ending[1]), np.int64(ending[2])
     room = width + 2
     for c in range(3):
         room = max(room, 2 * geometry[c, 0] + 2)
     near = np.empty(room, np.int32)
-    y_line = np.empty(room, np.uint8)
-    b_line = np.empty(room, np.uint8)
-    r_line = np.empty(room, np.uint8)
+    y_line = np.empty(room, luma.dtype)
+    b_line = np.empty(room, luma.dtype)
+    r_line = np.empty(room, luma.dtype)
     half = 1 << 15
     for y in range(height):
         _upsample_row(luma, geometry[0], y, width, near, y_line)
@@ -183,6 +191,6 @@ def ycc_to_rgb(luma, blue, red, geometry, out):
             r = light + ((91881 * cr + half) >> 16)
             g = light + ((-22554 * cb - 46802 * cr + half) >> 16)
             b = light + ((116130 * cb + half) >> 16)
-            out[y, x, 0] = np.uint8(min(max(r, 0), 255))
-            out[y, x, 1] = np.uint8(min(max(g, 0), 255))
-            out[y, x, 2] = np.uint8(min(max(b, 0), 255))
+            out[y, x, 0] = min(max(r, low), high)
+            out[y, x, 1] = min(max(g, low), high)
+            out[y, x, 2] = min(max(b, low), high)

@@ -1,8 +1,8 @@
 """From coefficients to a picture: what libjpeg's slow integer DCT and fancy upsampling give, bit for bit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,10 @@ from jpegrescue.model.decode import ComponentPlane
 from jpegrescue.model.jpeg import Frame
 
 ColourSpace = Literal["grey", "ycc", "rgb", "cmyk", "ycck", "unknown"]
+_Sample = TypeVar("_Sample", np.uint8, np.int16)
 ADOBE_NONE, ADOBE_YCC, ADOBE_YCCK = 0, 1, 2
 FANCY_WIDTH_MIN = 3
+WIDE_DC_MAX = 60000  # dequantised: beyond it the inverse DCT leaves 32 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,35 +51,75 @@ def to_picture(frame: Frame, planes: Sequence[ComponentPlane], space: ColourSpac
     space the first component is shown as grey.
     """
     samples = [_inverse_dct(plane) for plane in planes]
-    geometry = np.array([_geometry(frame, i) for i in range(len(planes))], np.int64)
-    size = (frame.height, frame.width)
-    if space in ("grey", "unknown"):
-        return Picture(_upsample(samples[0], geometry[0], size), space)
-    if space in ("ycc", "ycck"):
-        rgb = np.empty((*size, 3), np.uint8)
-        kernels.ycc_to_rgb(*samples[:3], geometry[:3], rgb)
-    else:
-        rgb = np.stack([_upsample(s, g, size) for s, g in zip(samples[:3], geometry[:3], strict=True)], axis=-1)
-    if space in ("ycc", "rgb"):
-        return Picture(rgb, space)
-    black = _upsample(samples[3], geometry[3], size)
+    colours = _colours(frame, samples, space, kernels.CLAMPED)
+    if space not in ("cmyk", "ycck"):
+        return Picture(colours, space)
+    rgb, black = colours, _upsample(samples[3], _geometries(frame)[3], (frame.height, frame.width))
     # Adobe stores 255 - ink; libjpeg turns YCC into 255 - RGB, and Pillow inverts all four channels
     ink = rgb if space == "ycck" else 255 - rgb
     cmyk = np.concatenate((ink, 255 - black[..., None]), axis=-1)
     return Picture(np.asarray(Image.fromarray(cmyk, "CMYK").convert("RGB")), space)
 
 
+def to_wide_samples(frame: Frame, planes: Sequence[ComponentPlane], space: ColourSpace) -> NDArray[np.int16]:
+    """The same before anything is cut off at 0 and 255, which a wrong DC predictor may exceed by far.
+
+    int16, (height, width, 1 or 3), padded to whole MCUs. Of CMYK files, which have no such meaning, what `to_picture`
+    gives.
+    """
+    padded = replace(
+        frame,
+        width=8 * frame.horizontal_max * frame.mcu_columns,
+        height=8 * frame.vertical_max * frame.mcu_rows,
+    )
+    if space in ("cmyk", "ycck"):
+        return to_picture(padded, planes, space).samples.astype(np.int16)
+    colours = _colours(padded, [_wide_inverse_dct(plane) for plane in planes], space, kernels.WIDE)
+    return colours if colours.ndim == 3 else colours[..., None]
+
+
+def _colours(
+    frame: Frame, samples: Sequence[NDArray[_Sample]], space: ColourSpace, ending: NDArray[np.int32]
+) -> NDArray[_Sample]:
+    """The first component, (height, width), or the first three as RGB, (height, width, 3)."""
+    geometry = _geometries(frame)
+    size = (frame.height, frame.width)
+    if space in ("grey", "unknown"):
+        return _upsample(samples[0], geometry[0], size)
+    if space in ("rgb", "cmyk"):
+        return np.stack([_upsample(s, g, size) for s, g in zip(samples[:3], geometry[:3], strict=True)], axis=-1)
+    rgb = np.empty((frame.height, frame.width, 3), samples[0].dtype)
+    kernels.ycc_to_rgb(*samples[:3], geometry[:3], ending, rgb)
+    return rgb
+
+
 def _inverse_dct(plane: ComponentPlane) -> NDArray[np.uint8]:
     rows, columns, _ = plane.blocks.shape
     samples = np.empty((8 * rows, 8 * columns), np.uint8)
-    kernels.inverse_dct(plane.blocks, plane.quantisation.astype(np.int32), samples)
+    kernels.inverse_dct(plane.blocks, plane.quantisation.astype(np.int32), kernels.CLAMPED, samples)
     return samples
 
 
-def _upsample(samples: NDArray[np.uint8], geometry: NDArray[np.int64], size: tuple[int, int]) -> NDArray[np.uint8]:
-    out = np.empty(size, np.uint8)
+def _wide_inverse_dct(plane: ComponentPlane) -> NDArray[np.int16]:
+    rows, columns, _ = plane.blocks.shape
+    blocks, quantisation = plane.blocks, plane.quantisation.astype(np.int32)
+    limit = WIDE_DC_MAX // max(int(quantisation[0]), 1)
+    if int(np.abs(blocks[..., 0].astype(np.int32)).max(initial=0)) > limit:
+        blocks = blocks.copy()
+        np.clip(blocks[..., 0], -limit, limit, out=blocks[..., 0])
+    samples = np.empty((8 * rows, 8 * columns), np.int16)
+    kernels.inverse_dct(blocks, quantisation, kernels.WIDE, samples)
+    return samples
+
+
+def _upsample(samples: NDArray[_Sample], geometry: NDArray[np.int64], size: tuple[int, int]) -> NDArray[_Sample]:
+    out = np.empty(size, samples.dtype)
     kernels.upsample(samples, geometry, out)
     return out
+
+
+def _geometries(frame: Frame) -> NDArray[np.int64]:
+    return np.array([_geometry(frame, i) for i in range(len(frame.components))], np.int64)
 
 
 def _geometry(frame: Frame, index: int) -> tuple[int, ...]:

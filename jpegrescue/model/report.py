@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from jpegrescue.model.align import ScaRecord
 from jpegrescue.model.decode import ResyncPoint, Segment
 from jpegrescue.model.evidence import ByteRange, Evidence, Hashes
 from jpegrescue.model.jpeg import Thumbnail
@@ -26,7 +27,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The run record. Times are UTC, ISO 8601; `argv` has keys redacted."""
+    """The run record. Times are UTC, ISO 8601; `argv` has keys redacted; `seconds`: wall time from start to finish."""
 
     id: str
     command: str
@@ -37,6 +38,7 @@ class Run:
     examiner: str | None
     started: str
     finished: str | None
+    seconds: float | None
     state: RunState
     environment: Environment
 
@@ -57,7 +59,7 @@ class Image:
 
     `runs` are in evidence coordinates; `evidence` is the input file of `restore` and `None` in `carve`, where the
     report's own evidence holds for all. `hashes` cover the carved (decrypted) bytes. `uncertain_mcus`: decoded MCUs
-    that lie in segments graded uncertain.
+    that lie in segments graded uncertain. `sca`: how the picture of kind `sca` came about, if one was asked for.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Image:
     segments: tuple[Segment, ...]
     lost_mcus: int | None
     uncertain_mcus: int | None
+    sca: ScaRecord | None
     outputs: tuple[OutputFile, ...]
     problems: tuple[Problem, ...]
 

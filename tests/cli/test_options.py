@@ -189,3 +189,32 @@ def test_a_key_file_named_like_a_key_is_a_file(
 
     assert flow.asked[0].key.key == Key(bytes(16))
     assert flow.asked[0].run.argv[-1] == KEY
+
+
+@pytest.mark.parametrize("command", ["carve", "restore"])
+def test_the_published_alignment_and_its_parts(run: Run, flow: Flow, command: str) -> None:
+    run(command, "a.jpg")
+    run(command, "a.jpg", "--align", "published")
+    run(command, "a.jpg", "--align=published", "--sca-without", "alignment", "--sca-without", "compensation")
+
+    assert [asked.sca for asked in flow.asked] == [
+        None,
+        ("compensation", "normalisation", "alignment"),
+        ("normalisation",),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--sca-without", "alignment"), "--sca-without needs --align published"),
+        (("--align", "published", "--no-restore"), "--align needs the pictures that --no-restore leaves out"),
+        (("--align", "best"), "--align"),
+        (("--align", "published", "--sca-without", "everything"), "--sca-without"),
+    ],
+)
+def test_alignment_that_contradicts_itself(run: Run, flow: Flow, arguments: tuple[str, ...], words: str) -> None:
+    result = run("carve", "dump.bin", *arguments)
+
+    assert (result.code, flow.asked) == (2, [])
+    assert words in result.err

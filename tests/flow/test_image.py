@@ -1,9 +1,12 @@
+import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from jpegrescue.flow.image import FoundFile, Wanted, decoded_share, process
+from jpegrescue.model.align import SCA_PARTS
 from jpegrescue.model.evidence import ByteRange
 from jpegrescue.report.output import OutputFolder
 from tests.flow.conftest import damaged, photo
@@ -93,3 +96,37 @@ def _rng():
     import numpy as np
 
     return np.random.default_rng(1)
+
+
+def test_the_published_alignment_makes_a_second_picture(folder: OutputFolder) -> None:
+    wanted = replace(ALL, sca=SCA_PARTS)
+    image = process(_found(damaged(photo(320, 240))), wanted, folder)
+    assert [output.kind for output in image.outputs] == ["carved", "decoded", "sca"]
+    assert image.sca is not None
+    assert (image.sca.grade, image.sca.parts) == ("heuristic", SCA_PARTS)
+    assert image.sca.segments[-1].mcu_end == image.mcus
+    with Image.open(folder.path / "a.sca.png") as picture:
+        assert picture.size == (320, 240)
+        assert picture.info["Description"].startswith("heuristic")
+    with Image.open(folder.path / "a.decoded.png") as picture:
+        assert picture.info == {}
+
+
+def test_no_second_picture_unless_asked_for_or_where_there_is_no_first(folder: OutputFolder) -> None:
+    image = process(_found(damaged(photo())), ALL, folder)
+    assert (image.sca, [output.kind for output in image.outputs]) == (None, ["carved", "decoded"])
+    sound = process(FoundFile("b", photo(), (), "eoi"), replace(ALL, picture="damaged", sca=SCA_PARTS), folder)
+    assert (sound.sca, [output.kind for output in sound.outputs]) == (None, ["carved"])
+    junk = process(FoundFile("c", b"\xff\xd8\xff\xd9", (), "eoi"), replace(ALL, sca=SCA_PARTS), folder)
+    assert (junk.sca, [output.kind for output in junk.outputs]) == (None, ["carved"])
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_pictures_of_other_colours_can_be_aligned_too(folder: OutputFolder, mode: str) -> None:
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(photo())) as picture:
+        picture.convert(mode).save(buffer, "JPEG")
+    image = process(_found(damaged(buffer.getvalue())), replace(ALL, sca=SCA_PARTS), folder)
+    with Image.open(folder.path / "a.sca.png") as picture:
+        assert picture.mode == ("L" if mode == "L" else "RGB")
+    assert image.sca is not None

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from jpegrescue.jpeg.parse import parse
-from jpegrescue.jpeg.pixels import colour_space, to_picture
+from jpegrescue.jpeg.pixels import ColourSpace, colour_space, to_picture, to_wide_samples
+from jpegrescue.model.decode import ComponentPlane
+from jpegrescue.model.jpeg import Frame
 from jpegrescue.resync.decode import decode, picture_frame
 from tests.oracles.encoder import Plan, encode, random_planes
 
@@ -101,3 +104,61 @@ def test_two_components_show_the_first_as_grey() -> None:
     planes = random_planes(plan, np.random.default_rng(5))
     grey = Plan(16, 16, ((1, 1),))
     np.testing.assert_array_equal(_ours(encode(plan, planes)), _ours(encode(grey, planes[:1])))
+
+
+def _decoded(data: bytes) -> tuple[Frame, tuple[ComponentPlane, ...], ColourSpace]:
+    structure = parse(data)
+    assert structure.frame is not None
+    outcome = decode(np.frombuffer(data, np.uint8), structure)
+    assert outcome is not None
+    space = colour_space(structure.frame, jfif=structure.jfif, adobe_transform=structure.adobe_transform)
+    return picture_frame(structure.frame), outcome.planes, space
+
+
+@pytest.mark.parametrize("factors", [layout for layout in LAYOUTS if len(layout) < 4])
+def test_wide_samples_are_the_picture_where_nothing_leaves_the_range(factors: tuple[tuple[int, int], ...]) -> None:
+    plan = Plan(64, 96, factors, quantiser=1)
+    planes = [np.clip(plane, -30, 30) for plane in random_planes(plan, np.random.default_rng(6))]
+    frame, decoded, space = _decoded(encode(plan, planes))
+    wide = to_wide_samples(frame, decoded, space)
+    height, width = 8 * frame.vertical_max * frame.mcu_rows, 8 * frame.horizontal_max * frame.mcu_columns
+    assert wide.shape == (height, width, 1 if len(factors) == 1 else 3)
+    if (height, width) == (frame.height, frame.width):
+        assert np.array_equal(wide.squeeze(), to_picture(frame, decoded, space).samples)
+
+
+def test_wide_samples_keep_what_a_drifted_predictor_adds() -> None:
+    frame, planes, space = _decoded(_photo())
+    luma = planes[0]
+    steps = 50 * 8 // int(luma.quantisation[0])
+    blocks = luma.blocks.copy()
+    blocks[..., 0] += np.int16(10 * steps)
+    drifted = (replace(luma, blocks=blocks), *planes[1:])
+    added = 10 * steps * int(luma.quantisation[0]) / 8
+    difference = to_wide_samples(frame, drifted, space) - to_wide_samples(frame, planes, space)
+    assert added > 400
+    assert np.abs(difference - added).max() <= 1
+    assert to_picture(frame, drifted, space).samples.max() <= 255
+
+
+@pytest.mark.parametrize("steps", [-32768, 32767])
+def test_the_farthest_predictor_keeps_its_sign(steps: int) -> None:
+    frame, planes, space = _decoded(_photo())
+    blocks = planes[0].blocks.copy()
+    blocks[..., 0] = steps
+    wide = to_wide_samples(frame, (replace(planes[0], blocks=blocks), *planes[1:]), space)
+    assert (np.sign(wide.astype(int) - 128) == np.sign(steps)).all()
+    assert (blocks[..., 0] == steps).all()
+
+
+def test_wide_samples_of_cmyk_are_those_of_the_picture() -> None:
+    plan = Plan(16, 16, ((1, 1),) * 4)
+    frame, planes, space = _decoded(encode(plan, random_planes(plan, np.random.default_rng(7))))
+    assert np.array_equal(to_wide_samples(frame, planes, space), to_picture(frame, planes, space).samples)
+
+
+def _photo() -> bytes:
+    buffer = io.BytesIO()
+    ramp = np.linspace(90, 160, 64, dtype=np.uint8)
+    Image.fromarray(np.stack([np.tile(ramp, (48, 1))] * 3, -1)).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()

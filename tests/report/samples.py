@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from jpegrescue.model.align import RowShift, ScaRecord, ScaSegment
 from jpegrescue.model.decode import ResyncPoint, Segment
 from jpegrescue.model.evidence import ByteRange, Evidence, Gap, Hashes, Layer
 from jpegrescue.model.jpeg import Thumbnail
@@ -20,6 +21,7 @@ RUN = Run(
     examiner="Ö. Ä.",
     started="2026-01-02T03:04:05Z",
     finished="2026-01-02T03:04:06Z",
+    seconds=1.25,
     state="done",
     environment=Environment("3.11.7", "Linux", "some processor", 2, {"numpy": "2.0.0"}),
 )
@@ -50,6 +52,7 @@ IMAGE = Image(
     segments=(Segment(0, 0, 5, 4800, 8001, 0, 0, (0, 0, 0), 0.5, "decoder", "aligned"),),
     lost_mcus=1,
     uncertain_mcus=5,
+    sca=ScaRecord(("compensation", "alignment"), (ScaSegment(0, 5, (1, -2, 0)),), (RowShift(1, -2),)),
     outputs=(OutputFile("f000000000512.carved.jpg", "carved", 2048, "b" * 64),),
     problems=(Problem("gap", "warning", "512 bytes could not be read", 600),),
 )
@@ -58,5 +61,6 @@ SOUND_IMAGE = replace(
 )
 REPORT = Report(run=RUN, evidence=EVIDENCE, images=(IMAGE, SOUND_IMAGE), problems=(Problem("note", "info", "said"),))
 
+st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
 st.register_type_strategy(Segment, st.builds(Segment, confidence=st.none() | st.floats(0, 1)))
 reports = st.from_type(Report)

@@ -1,0 +1,1 @@
+"""Putting colours and blocks back where they belong."""
