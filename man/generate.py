@@ -1,4 +1,4 @@
-"""Write what is generated from the code: the manual page, the help texts and the JSON Schema of the report.
+"""Write what is generated from the code: the manual page, the help texts and JSON Schemas.
 
 python man/generate.py            write them
 python man/generate.py --check    exit with 1, showing the differences, if those in the repository are out of date
@@ -20,10 +20,14 @@ from jpegrescue import __version__
 from jpegrescue.cli.present import COLUMNS
 from jpegrescue.cli.tree import HELP_WIDTH, app
 from jpegrescue.errors import ExitCode
+from jpegrescue.model.evaluation import Evaluation
+from jpegrescue.model.report import Report
+from jpegrescue.model.truth import Truth
 from jpegrescue.report.json import schema
 
+SCHEMAS = {"report": Report, "truth": Truth, "evaluation": Evaluation}
 FOLDER = Path(__file__).parent
-RELEASED = "2026-11-20"
+RELEASED = "2026-11-21"
 PROGRAM = "jpegrescue"
 LINE_LENGTH = 76
 
@@ -32,7 +36,9 @@ EXIT_STATUS = {
     ExitCode.FAILED: "The evidence cannot be read, the output cannot be written, or the program has a bug; stderr says "
     "which. With --fail-empty: nothing was found.",
     ExitCode.USAGE: "The command line cannot be carried out as it stands; nothing was written.",
-    ExitCode.DAMAGED: "Done, but some image is damaged or some part of the evidence could not be read: see the report.",
+    ExitCode.DAMAGED: "Done, but some image is damaged or some part of the evidence could not be read: see the report. "
+    "Of simulate: some file could not be used as it was meant. Of evaluate: a claim is wrong, or a file could not be "
+    "judged as a whole.",
     ExitCode.HUNG_UP: "Interrupted because the terminal hung up (SIGHUP). What was finished is there, with a valid "
     "report of state interrupted. Under nohup the run goes on.",
     ExitCode.INTERRUPTED: "The same, by Ctrl-C (SIGINT).",
@@ -49,6 +55,7 @@ Standard output carries the result only: a table on a terminal, else one line pe
 characters: {columns}. Lost counts the MCUs (mostly 8 or 16 pixels a side) that could not be decoded,
 uncertain those that were, but without proof that they are right, resyncs the places where decoding took up again after
 damage. A field that is not known is a hyphen. With --json it carries report.json, byte for byte.
+simulate and evaluate likewise print a table, TAB-separated lines of their own, or JSON.
 Progress, warnings and errors go to standard error; progress is shown on a terminal only. There is never a prompt.
 
 Numbers of bytes are decimal, or hexadecimal after 0x. All offsets in the report are decimal and count from the start of
@@ -85,6 +92,12 @@ FILES = {
     "report.json": "The report; its JSON Schema comes with the program.",
     "NAME.carved.jpg": "The file as it was found, decrypted.",
     "NAME.decoded.png": "What its decoder made of it: written by carve for damaged files, by restore for all.",
+    "NAME.sca.png": "With --align published: the decoded picture after the published self-compensation and alignment. "
+    "Heuristic in every pixel, as it says in its own description.",
+    "truth.json": "What simulate did: every flipped bit, every overwritten range, the originals and their SHA-256.",
+    "NAME.original.jpg, NAME.enc, NAME.damaged.jpg": "Of simulate: the original, its ciphertext with the errors, and "
+    "what that decrypts to.",
+    "key.hex": "The key that simulate made up, if it was given none.",
 }
 
 ENVIRONMENT = {
@@ -98,6 +111,9 @@ EXAMPLES = {
     "jpegrescue carve userdata.img --key-file key.hex -o case7": "The same through AES-CBC-ESSIV, as Android used it.",
     "jpegrescue carve disk.img --key-file master.bin --cipher aes-xts-plain64 --crypt-start 16777216": "A LUKS2 volume "
     "whose data begin at 16 MiB, with its master key.",
+    "jpegrescue simulate photos/*.jpg -o truth --ber 1e-5": "A data set with known damage, under a key made up for it.",
+    "jpegrescue restore truth/*.enc --key-file truth/key.hex -o run; jpegrescue evaluate run truth": "How good the "
+    "restoration of that set is, and whether its claims hold.",
     "jpegrescue restore *.jpg --json | jq '.images[] | {name, grade}'": "How damaged single files are.",
 }
 
@@ -125,8 +141,12 @@ def generated() -> dict[str, str]:
     return {
         f"{PROGRAM}.1": manual_page(),
         "help.txt": help_texts(),
-        "report.schema.json": json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
+        **{f"{name}.schema.json": _schema_text(kind) for name, kind in SCHEMAS.items()},
     }
+
+
+def _schema_text(kind: type[Any]) -> str:
+    return json.dumps(schema(kind), indent=2, ensure_ascii=False) + "\n"
 
 
 def help_texts() -> str:

@@ -53,14 +53,11 @@ def conclude(prepare: Callable[[], Work], invocation: Invocation, switches: Swit
     """Prepare a run, carry it out, show what came of it, and exit."""
 
     def body() -> ExitCode:
-        if invocation.exposed and not switches.quiet:
-            warn(
-                "a key on the command line stays in the shell's history and was visible to other users for a moment; "
-                "prefer --key-file, --key - or JPEGRESCUE_KEY"
-            )
+        if not switches.quiet:
+            warn_of_exposed_key(invocation)
         work = prepare()
         if not switches.quiet:
-            _announce_compilation()
+            announce_compilation()
 
         from jpegrescue.cli.present import show
         from jpegrescue.cli.progress import progress_for
@@ -118,6 +115,15 @@ def warn(message: str) -> None:
     typer.echo(f"Warning: {message}", err=True)
 
 
+def warn_of_exposed_key(invocation: Invocation) -> None:
+    """Say what is wrong with a key on the command line, if there was one."""
+    if invocation.exposed:
+        warn(
+            "a key on the command line stays in the shell's history and was visible to other users for a moment; "
+            "prefer --key-file, --key - or JPEGRESCUE_KEY"
+        )
+
+
 @contextmanager
 def _first_signal_interrupts() -> Iterator[list[signal.Signals]]:
     """Make the first of `_SIGNALS` a KeyboardInterrupt and drop later ones, so that the report gets finished.
@@ -154,7 +160,8 @@ def _leave_dead_terminal() -> None:
             os.close(nowhere)
 
 
-def _announce_compilation() -> None:
+def announce_compilation() -> None:
+    """Say that kernels are going to be compiled, if they are."""
     from jpegrescue import compiled
 
     if compiled.CACHE_FOLDER is None:

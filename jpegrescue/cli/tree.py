@@ -6,8 +6,10 @@ import typer
 
 from jpegrescue import __version__
 from jpegrescue.cli.carve import carve
+from jpegrescue.cli.evaluate import evaluate
 from jpegrescue.cli.restore import restore
 from jpegrescue.cli.selftest import selftest
+from jpegrescue.cli.simulate import simulate
 
 HELP_WIDTH = 100
 
@@ -40,4 +42,6 @@ def _root(
 
 app.command()(carve)
 app.command()(restore)
+app.command()(simulate)
+app.command()(evaluate)
 app.command()(selftest)

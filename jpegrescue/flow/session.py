@@ -135,7 +135,7 @@ class Session:
         began = time.monotonic()
         images = tuple(self._images[order] for order in sorted(self._images))
         report = Report(run=self._run, evidence=self.evidence, images=images, problems=tuple(self._problems))
-        self.folder.write_report(report)
+        self.folder.write_index(report)
         took = time.monotonic() - began
         self._next_write = began + took + max(REWRITE_SECONDS, REWRITE_SHARE * took)
         return report

@@ -1,6 +1,6 @@
-r"""`report.json`: the report as JSON, back again, and its JSON Schema.
+r"""`report.json` and its kin: value objects as JSON, back again, and the JSON Schema of the report.
 
-Text in a report can hold what is not Unicode: a path whose bytes are not UTF-8 arrives with surrogate escapes (PEP
+Text in them can hold what is not Unicode: a path whose bytes are not UTF-8 arrives with surrogate escapes (PEP
 383). JSON cannot, so each such byte is written as the four characters `\xNN`, any other lone surrogate as `\uNNNN`, as
 Python's `backslashreplace` would. Everything else survives the way there and back unchanged.
 """
@@ -8,8 +8,7 @@ Python's `backslashreplace` would. Everything else survives the way there and ba
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
@@ -17,29 +16,40 @@ from pydantic_core import PydanticSerializationError, core_schema
 
 from jpegrescue.model.report import Report
 
+T = TypeVar("T")
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}  # building one takes longer than most dumps
 
 
-def to_json(report: Report) -> bytes:
-    """The bytes of `report.json`: UTF-8, indented by two spaces, closed by a line feed."""
+def to_json(value: object) -> bytes:
+    """The bytes of `report.json`, `truth.json`, …: UTF-8, indented by two spaces, closed by a line feed.
+
+    `value` is the dataclass that stands for the whole file: a `Report`, `Truth` or `Evaluation`.
+    """
+    adapter = _adapter(type(value))
     try:
-        return _adapter().dump_json(report, indent=2) + b"\n"
+        return adapter.dump_json(value, indent=2) + b"\n"
     except PydanticSerializationError:  # lone surrogates: rare enough to pay for a second walk only then
-        return _adapter().dump_json(_without_surrogates(report), indent=2) + b"\n"
+        return adapter.dump_json(_without_surrogates(value), indent=2) + b"\n"
 
 
-def from_json(data: bytes) -> Report:
-    """The report that `to_json` wrote.
+@overload
+def from_json(data: bytes) -> Report: ...
+@overload
+def from_json(data: bytes, kind: type[T]) -> T: ...
+def from_json(data: bytes, kind: type[Any] = Report) -> Any:
+    """The value of type `kind` that `to_json` wrote.
 
     Raises:
-        ValueError: not JSON, or not a report of schema_version 1. Fields that are not known are passed over.
+        ValueError: not JSON, or no `kind` of the schema_version that it has. Fields that are not known are passed over.
     """
-    return _adapter().validate_json(data, strict=True)
+    return _adapter(kind).validate_json(data, strict=True)
 
 
-def schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of `report.json`; descriptions are the docstrings of the model."""
-    generated = _adapter().json_schema(mode="serialization", schema_generator=_Schema)
+def schema(kind: type[Any] = Report) -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the file that `kind` stands for; descriptions are the docstrings of the model."""
+    generated = _adapter(kind).json_schema(mode="serialization", schema_generator=_Schema)
     return {"$schema": GenerateJsonSchema.schema_dialect} | generated
 
 
@@ -54,9 +64,10 @@ class _Schema(GenerateJsonSchema):
         return True
 
 
-@cache
-def _adapter() -> TypeAdapter[Report]:
-    return TypeAdapter(Report)
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
 
 
 def _without_surrogates(value: Any) -> Any:

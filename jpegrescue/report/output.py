@@ -15,13 +15,18 @@ from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 from jpegrescue.errors import OutputError, UsageError
-from jpegrescue.model.report import OutputFile, Report
+from jpegrescue.model.report import OutputFile
 from jpegrescue.report.json import to_json
 from jpegrescue.report.medium import lies_on
 from jpegrescue.report.names import is_safe, safe_stem
 
 REPORT_NAME = "report.json"
-RESULT_SUFFIXES = (".carved.jpg", ".decoded.png")
+TRUTH_NAME = "truth.json"
+INDEX_NAMES = (REPORT_NAME, TRUTH_NAME)
+"""Files that list what a run has written: `report.json`, and `truth.json` of a simulated data set."""
+KEY_NAME = "key.hex"
+"""The key of a simulated data set, where one was made up."""
+RESULT_SUFFIXES = (".carved.jpg", ".decoded.png", ".sca.png", ".original.jpg", ".enc", ".damaged.jpg")
 """What marks a file as the result of a run."""
 
 _TEMPORARY = ".jpegrescue-{}.part"
@@ -47,8 +52,9 @@ class OutputFolder:
     `strays`: files with the suffix of a result that lay here before and that no report lists, so they were left alone.
     """
 
-    def __init__(self, path: Path, lock: int, evidence: frozenset[tuple[int, int]]) -> None:
+    def __init__(self, path: Path, lock: int, evidence: frozenset[tuple[int, int]], index: str) -> None:
         self.path = path
+        self._index = index
         self.strays: tuple[str, ...] = ()
         self._lock: int | None = lock
         self._evidence = evidence
@@ -56,11 +62,14 @@ class OutputFolder:
         self._stems: set[str] = set()
 
     @classmethod
-    def open(cls, path: Path | None, *, evidence: Sequence[Path], force: bool = False) -> Self:
+    def open(
+        cls, path: Path | None, *, evidence: Sequence[Path], force: bool = False, index: str = REPORT_NAME
+    ) -> Self:
         """Make or take the folder `path`; `None`: a new `jpegrescue-<UTC time>` in the working directory.
 
-        `evidence`: files and devices that the run reads; they are never overwritten. With `force`, what the report of
-        an earlier run lists as its outputs is removed together with that report; nothing else is.
+        `evidence`: files and devices that the run reads; they are never overwritten. With `force`, what the report (or
+        truth) of an earlier run lists as its outputs is removed together with it; nothing else is. `index`: which of
+        `INDEX_NAMES` this run writes.
 
         Raises:
             UsageError: the folder holds results of another run and `force` is not given, or lies on the medium that is
@@ -78,7 +87,7 @@ class OutputFolder:
         with _explained(path, "cannot be used as output folder"):
             path.mkdir(parents=True, exist_ok=True)
             lock = _locked(path)
-        folder = cls(path, lock, frozenset(_identities(evidence)))
+        folder = cls(path, lock, frozenset(_identities(evidence)), index)
         try:
             folder._prepare(force=force)
         except BaseException:
@@ -114,41 +123,44 @@ class OutputFolder:
         self._stems.add(claimed.casefold())
         return claimed
 
-    def write(self, name: str, data: bytes, kind: str) -> OutputFile:
+    def write(self, name: str, data: bytes, kind: str, *, private: bool = False) -> OutputFile:
         """Write `data` as the file `name`; see `write_with`."""
-        return self.write_with(name, kind, lambda file: file.write(data))
+        return self.write_with(name, kind, lambda file: file.write(data), private=private)
 
-    def write_with(self, name: str, kind: str, writer: Callable[[BinaryIO], object]) -> OutputFile:
+    def write_with(
+        self, name: str, kind: str, writer: Callable[[BinaryIO], object], *, private: bool = False
+    ) -> OutputFile:
         """Write the file `name` with what `writer` puts, front to back, into the stream it is given.
 
         Returns its record, hashed on the way. An exception of `writer` leaves no file behind and passes through.
+        `private`: only its owner may read it, where the file system knows owners.
 
         Raises:
             ValueError: `name` is not safe, as one made of a claimed stem is, or was written before: the caller's bug.
             UsageError: it would replace what the run reads.
             OutputError: it cannot be written, or would replace a file that is not of this run.
         """
-        if not is_safe(name) or name == REPORT_NAME or name.casefold() in self._written:
+        if not is_safe(name) or name in INDEX_NAMES or name.casefold() in self._written:
             raise ValueError(f"{name!r} cannot be the name of an output file, or is one already")
         self._written.add(name.casefold())
         self._refuse_foreign(self.path / name)
-        sink = self._write_whole(name, writer)
+        sink = self._write_whole(name, writer, private=private)
         return OutputFile(path=name, kind=kind, size=sink.size, sha256=sink.digest.hexdigest())
 
-    def write_report(self, report: Report) -> Path:
-        """Write `report` as report.json, in place of one written before; its path."""
-        data = to_json(report)
-        if REPORT_NAME not in self._written:
-            self._refuse_foreign(self.path / REPORT_NAME)
-        self._write_whole(REPORT_NAME, lambda file: file.write(data))
-        self._written.add(REPORT_NAME)
-        return self.path / REPORT_NAME
+    def write_index(self, value: object) -> Path:
+        """Write `value`, a `Report` or `Truth`, as the folder's index, in place of one written before; its path."""
+        data = to_json(value)
+        if self._index not in self._written:
+            self._refuse_foreign(self.path / self._index)
+        self._write_whole(self._index, lambda file: file.write(data))
+        self._written.add(self._index)
+        return self.path / self._index
 
     def _prepare(self, *, force: bool) -> None:
         """Refuse or make way, then find out whether files can be written here at all before the long run begins."""
         with _explained(self.path, "cannot be used as output folder"):
             entries = sorted(entry.name for entry in self.path.iterdir())
-            results = [name for name in entries if name == REPORT_NAME or name.endswith(RESULT_SUFFIXES)]
+            results = [name for name in entries if name in INDEX_NAMES or name.endswith(RESULT_SUFFIXES)]
             if results and not force:
                 raise UsageError(
                     f"{self.path} holds results of another run ({results[0]}): choose another folder, or give --force "
@@ -163,9 +175,9 @@ class OutputFolder:
 
     def _make_way(self, entries: Sequence[str]) -> set[Path]:
         stale = [name for name in entries if name.startswith(".jpegrescue-") and name.endswith(".part")]
-        doomed = [self.path / name for name in (*_listed_outputs(self.path), *stale)]
-        if REPORT_NAME in entries:
-            doomed.append(self.path / REPORT_NAME)
+        indices = [name for name in INDEX_NAMES if name in entries]
+        outputs = [name for index in indices for name in _listed_outputs(self.path / index)]
+        doomed = [self.path / name for name in (*outputs, *stale, *indices)]
         for path in doomed:
             self._refuse_evidence(path)
         for path in doomed:
@@ -184,13 +196,18 @@ class OutputFolder:
                 f"{path} is not of this run and would be overwritten: move it away or choose another folder", path=path
             )
 
-    def _write_whole(self, name: str, writer: Callable[[BinaryIO], object]) -> "_HashedFile":
+    def _write_whole(self, name: str, writer: Callable[[BinaryIO], object], *, private: bool = False) -> "_HashedFile":
         target = self.path / name
         temporary = self.path / _TEMPORARY.format(secrets.token_hex(8))
         try:
             with _explained(target, "cannot be written"):
                 raw = temporary.open("xb")
             try:
+                if private:
+                    with suppress(
+                        OSError
+                    ):  # some file systems know no owners; there the file is as private as the rest
+                        os.fchmod(raw.fileno(), 0o600)
                 sink = _HashedFile(raw, target)
                 writer(cast(BinaryIO, sink))
                 with _explained(target, "cannot be written"):
@@ -265,26 +282,25 @@ def _identities(paths: Sequence[Path]) -> Iterator[tuple[int, int]]:
             yield status.st_dev, status.st_ino
 
 
-def _listed_outputs(folder: Path) -> list[str]:
-    """Names of the files in `folder` that its report.json lists as outputs; none where there is no report.
+def _listed_outputs(index: Path) -> list[str]:
+    """Names of the files that `index`, the report or truth of a run, lists as outputs and that are ours to remove.
 
     Read as plain JSON, so that a report of any schema version will do.
 
     Raises:
-        UsageError: report.json is not the report of a run.
+        UsageError: it is not the report of a run.
     """
     try:
-        content = json.loads((folder / REPORT_NAME).read_bytes())
-    except FileNotFoundError:
-        return []
+        content = json.loads(index.read_bytes())
     except ValueError:
         content = None
     try:
         int(content["schema_version"])
         listed = [str(output["path"]) for image in content["images"] for output in image["outputs"]]
-    except (KeyError, TypeError, ValueError):
+        key = [KEY_NAME] if content.get("key_file") == KEY_NAME else []
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise UsageError(
-            f"{folder / REPORT_NAME} was not written by this program and would be overwritten: choose another folder",
+            f"{index} was not written by this program and would be overwritten: choose another folder",
             option="--output",
         ) from None
-    return [name for name in listed if is_safe(name) and name.endswith(RESULT_SUFFIXES)]
+    return [name for name in listed if is_safe(name) and name.endswith(RESULT_SUFFIXES)] + key

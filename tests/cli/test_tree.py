@@ -13,11 +13,17 @@ from .conftest import Result
 Run = Callable[..., Result]
 KEY = {"--key", "--key-file", "--cipher", "--sector-size", "--first-sector", "--crypt-start", "--iv-unit"}
 COMMON = {"-o", "--output", "--jobs", "--force", "--json", "--quiet", "--case", "--exhibit", "--examiner"}
+ALIGN = {"--align", "--sca-without"}
 CONTRACT = {
     "carve": KEY
     | COMMON
+    | ALIGN
     | {"--start", "--length", "--min-size", "--min-pixels", "--no-restore", "--hash", "--fail-empty"},
-    "restore": KEY | COMMON | {"--input"},
+    "evaluate": {"--json", "--plot", "--jobs", "--quiet"},
+    "restore": KEY | COMMON | ALIGN | {"--input"},
+    "simulate": (KEY - {"--crypt-start"})
+    | {"-o", "--output", "--force", "--json", "--quiet", "--ber", "--damage", "--count", "--where", "--seed"}
+    | {"--thumbnail", "--quality", "--sampling", "--restart-interval"},
     "selftest": {"-o", "--output"},
 }
 

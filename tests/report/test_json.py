@@ -8,8 +8,12 @@ from dataclasses import replace
 import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from jpegrescue.model.evaluation import Evaluation
+from jpegrescue.model.problem import Problem
 from jpegrescue.model.report import Report
+from jpegrescue.model.truth import Recipe, Truth
 from jpegrescue.report.json import from_json, schema, to_json
 
 from .samples import EVIDENCE, IMAGE, REPORT, RUN, reports
@@ -84,6 +88,26 @@ def damaged_reports() -> list[bytes]:
 def test_what_is_no_report_of_version_1_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="validation error"):
         from_json(data)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example])
+@given(st.from_type(Truth) | st.from_type(Evaluation))
+def test_truths_and_evaluations_survive_too(value: Truth | Evaluation) -> None:
+    assert from_json(to_json(value), type(value)) == value
+
+
+def test_one_kind_is_not_taken_for_another() -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        from_json(to_json(REPORT), Truth)
+
+
+def test_surrogates_are_escaped_in_a_truth_too() -> None:
+    recipe = Recipe("flips", 1e-5, "scan", 0, 1, None, 512, 0, 512)
+    problem = Problem("input_unreadable", "error", os.fsdecode(b"\xff.jpg"))
+
+    content = json.loads(to_json(Truth("0", "done", recipe, None, (), (problem,))))
+
+    assert content["problems"][0]["detail"] == r"\xff.jpg"
 
 
 def test_fields_of_later_versions_are_passed_over() -> None:

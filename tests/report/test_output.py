@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import stat
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,11 +18,14 @@ from PIL import Image as PillowImage
 
 from jpegrescue.errors import OutputError, UsageError
 from jpegrescue.model.report import OutputFile
+from jpegrescue.model.truth import Recipe, Truth
 from jpegrescue.report import output
 from jpegrescue.report.json import from_json, to_json
 from jpegrescue.report.output import OutputFolder
 
 from .samples import IMAGE, REPORT
+
+TRUTH = Truth("0.1.0", "done", Recipe("flips", 1e-5, "scan", 0, 1, None, 512, 0, 512), None, (), ())
 
 
 @pytest.fixture
@@ -34,7 +38,17 @@ def earlier_run(path: Path, names: tuple[str, ...]) -> None:
     """Results of a run that is over."""
     with OutputFolder.open(path, evidence=[]) as opened:
         outputs = tuple(opened.write(name, b"old", "carved") for name in names)
-        opened.write_report(replace(REPORT, images=(replace(IMAGE, outputs=outputs),)))
+        opened.write_index(replace(REPORT, images=(replace(IMAGE, outputs=outputs),)))
+
+
+def earlier_set(path: Path, key_file: str | None = None) -> None:
+    """A simulated data set; `key_file`: the name of a key in its truth, which it need not have made."""
+    with OutputFolder.open(path, evidence=[], index="truth.json") as opened:
+        outputs = tuple(opened.write(name, b"old", "") for name in ("a.original.jpg", "a.enc", "a.damaged.jpg"))
+        content = json.loads(to_json(replace(TRUTH, key_file=key_file)))
+        listed = [{"path": output.path} for output in outputs]
+        opened.write_index(TRUTH)
+    (path / "truth.json").write_text(json.dumps(content | {"images": [{"outputs": listed}]}))
 
 
 def names_in(path: Path) -> set[str]:
@@ -104,7 +118,7 @@ class TestWriting:
 
         assert steps == ["sync 5", "name e.carved.jpg"]
 
-    @pytest.mark.parametrize("name", ["../x.carved.jpg", "/x", "", ".x", "report.json", "x" * 256])
+    @pytest.mark.parametrize("name", ["../x.carved.jpg", "/x", "", ".x", "report.json", "truth.json", "x" * 256])
     def test_a_name_that_could_harm_is_a_bug_of_the_caller(self, folder: OutputFolder, name: str) -> None:
         with pytest.raises(ValueError, match="cannot be the name"):
             folder.write(name, b"", "carved")
@@ -152,9 +166,47 @@ class TestWriting:
         assert {r.path: r.sha256 for r in records} == {n: hashlib.sha256(c).hexdigest() for n, c in contents.items()}
         assert {name: (folder.path / name).read_bytes() for name in contents} == contents
 
+    def test_a_truth_is_written_under_its_own_name(self, tmp_path: Path) -> None:
+        with OutputFolder.open(tmp_path / "set", evidence=[], index="truth.json") as opened:
+            path = opened.write_index(TRUTH)
+
+        assert from_json(path.read_bytes(), Truth) == TRUTH
+        assert names_in(tmp_path / "set") == {"truth.json"}
+
+    def test_what_is_private_is_for_its_owner_only(self, folder: OutputFolder) -> None:
+        folder.write("a.carved.jpg", b"", "carved")
+        folder.write("key.hex", b"secret", "key", private=True)
+
+        assert stat.S_IMODE((folder.path / "key.hex").stat().st_mode) == 0o600
+        assert stat.S_IMODE((folder.path / "a.carved.jpg").stat().st_mode) & 0o044
+
+    def test_what_is_private_is_so_before_it_holds_anything(self, folder: OutputFolder) -> None:
+        modes: list[int] = []
+
+        def writer(file: BinaryIO) -> None:
+            (temporary,) = folder.path.iterdir()
+            modes.append(stat.S_IMODE(temporary.stat().st_mode))
+            file.write(b"secret")
+
+        folder.write_with("key.hex", "key", writer, private=True)
+
+        assert modes == [0o600]
+
+    def test_file_systems_without_owners_take_private_files_too(
+        self, folder: OutputFolder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(os, "fchmod", fail)
+
+        folder.write("key.hex", b"secret", "key", private=True)
+
+        assert (folder.path / "key.hex").read_bytes() == b"secret"
+
     def test_the_report_can_be_rewritten_and_read_back(self, folder: OutputFolder) -> None:
-        folder.write_report(replace(REPORT, images=()))
-        path = folder.write_report(REPORT)
+        folder.write_index(replace(REPORT, images=()))
+        path = folder.write_index(REPORT)
 
         assert path == folder.path / "report.json"
         assert from_json(path.read_bytes()) == REPORT
@@ -177,7 +229,7 @@ class TestFailingDisks:
     def test_a_failing_step_is_explained_and_leaves_no_file(
         self, folder: OutputFolder, monkeypatch: pytest.MonkeyPatch, step: str, code: int, words: str
     ) -> None:
-        folder.write_report(replace(REPORT, images=()))
+        folder.write_index(replace(REPORT, images=()))
 
         def fail(*_args: object, **_kwargs: object) -> None:
             raise OSError(code, os.strerror(code))
@@ -187,7 +239,7 @@ class TestFailingDisks:
             with pytest.raises(OutputError, match=words) as caught:
                 folder.write("a.carved.jpg", b"data", "carved")
             with pytest.raises(OutputError, match=re.escape("report.json cannot be written")):
-                folder.write_report(REPORT)
+                folder.write_index(REPORT)
 
         assert "a.carved.jpg cannot be written" in str(caught.value)
         assert caught.value.path == folder.path / "a.carved.jpg"
@@ -213,7 +265,7 @@ class TestFailingDisks:
         monkeypatch.setattr(Path, "open", lambda path, *_: (real(path, "xb").close(), real(Path("/dev/full"), "wb"))[1])
 
         with pytest.raises(OutputError, match=rf"{re.escape(name)} cannot be written: the disk is full"):
-            folder.write(name, b"few", "carved") if name != "report.json" else folder.write_report(REPORT)
+            folder.write(name, b"few", "carved") if name != "report.json" else folder.write_index(REPORT)
 
         assert names_in(folder.path) == set()
 
@@ -246,7 +298,9 @@ class TestFailingDisks:
 
 
 class TestOtherRuns:
-    @pytest.mark.parametrize("name", ["report.json", "f000.carved.jpg", "x.decoded.png"])
+    @pytest.mark.parametrize(
+        "name", ["report.json", "truth.json", "f000.carved.jpg", "x.decoded.png", "x.original.jpg", "x.enc"]
+    )
     def test_results_are_refused_without_force(self, tmp_path: Path, name: str) -> None:
         (tmp_path / name).write_bytes(b"old")
 
@@ -254,6 +308,45 @@ class TestOtherRuns:
             OutputFolder.open(tmp_path, evidence=[])
 
         assert (tmp_path / name).read_bytes() == b"old"
+
+    @pytest.mark.parametrize("index", ["report.json", "truth.json"])
+    def test_a_data_set_is_refused_without_force_and_replaced_with_it(self, tmp_path: Path, index: str) -> None:
+        earlier_set(tmp_path, "key.hex")
+        (tmp_path / "key.hex").write_text("00" * 16)
+        (tmp_path / "b.enc").write_bytes(b"mine")
+        before = names_in(tmp_path)
+
+        with pytest.raises(UsageError, match="holds results of another run"):
+            OutputFolder.open(tmp_path, evidence=[], index=index)
+        assert names_in(tmp_path) == before
+
+        with OutputFolder.open(tmp_path, evidence=[], index=index, force=True) as opened:
+            assert names_in(tmp_path) == {"b.enc"}
+            assert opened.strays == ("b.enc",)
+
+    @pytest.mark.parametrize("key_file", [None, "holiday.jpg", "../key.hex"])
+    def test_a_key_is_removed_only_where_the_truth_says_that_it_was_made_up(
+        self, tmp_path: Path, key_file: str | None
+    ) -> None:
+        inside = tmp_path / "out"
+        earlier_set(inside, key_file)
+        for path in (inside / "key.hex", inside / "holiday.jpg", tmp_path / "key.hex"):
+            path.write_text("mine")
+
+        OutputFolder.open(inside, evidence=[], force=True).close()
+
+        assert names_in(inside) == {"key.hex", "holiday.jpg"}
+        assert names_in(tmp_path) == {"key.hex", "out"}
+
+    def test_a_key_of_a_data_set_that_is_read_is_not_removed(self, tmp_path: Path) -> None:
+        earlier_set(tmp_path, "key.hex")
+        (tmp_path / "key.hex").write_text("00" * 16)
+        before = names_in(tmp_path)
+
+        with pytest.raises(UsageError, match=r"key\.hex is being read"):
+            OutputFolder.open(tmp_path, evidence=[tmp_path / "key.hex"], force=True)
+
+        assert names_in(tmp_path) == before
 
     def test_a_folder_with_other_files_is_taken(self, tmp_path: Path) -> None:
         (tmp_path / "notes.txt").write_text("mine")
@@ -290,13 +383,16 @@ class TestOtherRuns:
         assert not (inside / "report.json").exists()
 
     @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"schema_version": 1, "images": [{}]}', b"\xff\xfe"])
-    def test_a_report_of_another_program_is_kept_even_with_force(self, tmp_path: Path, content: bytes) -> None:
-        (tmp_path / "report.json").write_bytes(content)
+    @pytest.mark.parametrize("index", ["report.json", "truth.json"])
+    def test_a_report_of_another_program_is_kept_even_with_force(
+        self, tmp_path: Path, content: bytes, index: str
+    ) -> None:
+        (tmp_path / index).write_bytes(content)
 
-        with pytest.raises(UsageError, match="was not written by this program"):
+        with pytest.raises(UsageError, match=f"{index} was not written by this program"):
             OutputFolder.open(tmp_path, evidence=[], force=True)
 
-        assert (tmp_path / "report.json").read_bytes() == content
+        assert (tmp_path / index).read_bytes() == content
 
     def test_a_report_of_another_version_is_understood(self, tmp_path: Path) -> None:
         earlier_run(tmp_path, ("a.carved.jpg",))
@@ -349,7 +445,7 @@ class TestForeignFiles:
     @staticmethod
     def write(folder: OutputFolder, name: str) -> None:
         if name == "report.json":
-            folder.write_report(REPORT)
+            folder.write_index(REPORT)
         else:
             folder.write(name, b"new", "carved")
 

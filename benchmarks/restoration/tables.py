@@ -1,0 +1,150 @@
+"""From trials to one Markdown table and one figure."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from benchmarks.restoration.modes import RATES
+from benchmarks.restoration.photos import CLASSES
+from benchmarks.restoration.trial import Trial
+from jpegrescue.lab.likeness import psnr
+from jpegrescue.model.evaluation import Likeness, PictureScore
+
+HEADER = (
+    "class",
+    "mode",
+    "files",
+    "scan identical",
+    "errors",
+    "found",
+    "false",
+    "wrong claims",
+    "MCUs touched",
+    "MCUs exact",
+)
+PICTURE_COLUMNS = ("dB", "median", "SSIM", "holes dB")
+Group = dict[tuple[str, str], list[Trial]]
+
+
+def markdown(trials: Sequence[Trial]) -> str:
+    """A line per class and mode. Shares are over all files of the line together.
+
+    Of each kind of picture: Y-PSNR of the mean MSE, median of the files' Y-PSNR, mean SSIM, and Y-PSNR of the mean MSE
+    inside the MCUs that damage touched. `exact`: no difference at all.
+    """
+    kinds = _kinds(trials)
+    header = [*HEADER, *(f"{kind} {column}" for kind in kinds for column in PICTURE_COLUMNS), "s/MP"]
+    lines = [f"| {' | '.join(header)} |", f"|{' :-- |' * 2}{' --: |' * (len(header) - 2)}"]
+    for (kind, mode), group in _grouped(trials).items():
+        cells = [kind, mode, *_counts(group)]
+        for picture in kinds:
+            cells += _likeness_cells(_pictures(group, picture))
+        pixels = sum(trial.score.pixels for trial in group)
+        cells.append(f"{1e6 * sum(trial.seconds for trial in group) / pixels:.2f}" if pixels else "–")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def problems(trials: Sequence[Trial]) -> str:
+    """What could not be judged, and every file with a claim that does not hold."""
+    lines = []
+    for trial in trials:
+        where = f"{trial.photo}, {trial.mode}, seed {trial.seed}"
+        lines += [f"- {where}: {problem.kind}: {problem.detail}" for problem in trial.score.problems]
+        if trial.score.claim_holds is False:
+            lines.append(f"- {where}: wrong claim {trial.score.claim}")
+        if trial.score.mcus_claimed_wrong:
+            lines.append(
+                f"- {where}: {trial.score.mcus_claimed_wrong} MCUs wrong of {trial.score.mcus_claimed} claimed"
+            )
+    return "\n".join(lines) + "\n" if lines else "none\n"
+
+
+def figure(trials: Sequence[Trial], path: Path) -> None:
+    """Y-PSNR of the mean MSE over the bit error rate under CBC, a panel per class, a line per kind of picture."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    classes = [name for name in CLASSES if any(trial.kind == name for trial in trials)]
+    drawing = Figure(figsize=(3.2 * len(classes) + 1, 3.6), layout="constrained")
+    FigureCanvasAgg(drawing)
+    axes = drawing.subplots(1, len(classes), sharey=True, squeeze=False)[0]
+    grouped = _grouped(trials)
+    for panel, name in zip(axes, classes, strict=True):
+        for picture in _kinds(trials):
+            points = [(rate, _of_mean(_pictures(grouped.get((name, f"cbc {rate:g}"), []), picture))) for rate in RATES]
+            known = [(rate, value) for rate, value in points if value is not None]
+            panel.plot([rate for rate, _ in known], [value for _, value in known], marker="o", label=picture)
+        panel.set(xscale="log", title=name, xlabel="bit error rate, CBC")
+        panel.grid(visible=True, alpha=0.3)
+    axes[0].set_ylabel("Y-PSNR of the mean MSE, dB")
+    axes[-1].legend(title="picture")
+    drawing.savefig(path, dpi=120)
+
+
+def _grouped(trials: Iterable[Trial]) -> Group:
+    """By class and mode, in the order in which they first come."""
+    groups: Group = defaultdict(list)
+    for trial in trials:
+        groups[trial.kind, trial.mode].append(trial)
+    return groups
+
+
+def _kinds(trials: Iterable[Trial]) -> list[str]:
+    return list(dict.fromkeys(picture.kind for trial in trials for picture in trial.score.pictures))
+
+
+def _pictures(group: Iterable[Trial], kind: str) -> list[PictureScore]:
+    return [picture for trial in group for picture in trial.score.pictures if picture.kind == kind]
+
+
+def _counts(group: Sequence[Trial]) -> list[str]:
+    def total(field: Callable[[Trial], int]) -> int:
+        return sum(field(trial) for trial in group)
+
+    errors = total(lambda t: t.score.errors)
+    mcus = total(lambda t: t.score.mcus)
+    return [
+        str(len(group)),
+        str(total(lambda t: t.score.scan_identical)),
+        str(errors),
+        _share(total(lambda t: t.score.errors_found), errors),
+        str(total(lambda t: t.score.errors_false)),
+        str(total(lambda t: t.score.claim_holds is False)),
+        _share(total(lambda t: t.score.mcus_touched), mcus),
+        _share(total(lambda t: t.score.mcus_exact), mcus),
+    ]
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "–"
+
+
+def _likeness_cells(pictures: Sequence[PictureScore]) -> list[str]:
+    if not pictures:
+        return ["–"] * len(PICTURE_COLUMNS)
+    whole = [picture.whole for picture in pictures]
+    each = [like.psnr if like.psnr is not None else float("inf") for like in whole]
+    similar = [like.ssim for like in whole if like.ssim is not None]
+    holes = [picture.holes for picture in pictures if picture.holes is not None]
+    return [
+        _decibels(_mean_psnr(whole)),
+        _decibels(statistics.median(each)),
+        f"{statistics.fmean(similar):.3f}" if similar else "–",
+        _decibels(_mean_psnr(holes)) if holes else "–",
+    ]
+
+
+def _of_mean(pictures: Sequence[PictureScore]) -> float | None:
+    value = _mean_psnr([picture.whole for picture in pictures]) if pictures else float("inf")
+    return None if value == float("inf") else value
+
+
+def _mean_psnr(likenesses: Sequence[Likeness]) -> float:
+    value = psnr(statistics.fmean(like.mse for like in likenesses))
+    return float("inf") if value is None else value
+
+
+def _decibels(value: float) -> str:
+    return "exact" if value == float("inf") else f"{value:.2f}"

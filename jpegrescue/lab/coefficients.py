@@ -1,0 +1,209 @@
+"""What is true of single MCUs: which of them damage touched, which a run has right, and which it says it has right."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jpegrescue.flow.grade import cannot_decode
+from jpegrescue.jpeg.entropy import component_size
+from jpegrescue.jpeg.parse import parse
+from jpegrescue.model.decode import ComponentPlane, Decode, Segment
+from jpegrescue.model.jpeg import Frame, JpegStructure, Scan
+from jpegrescue.model.problem import Problem
+from jpegrescue.resync.decode import decode, picture_frame
+
+CLAIMED_GRADES = frozenset({"intact", "exact", "aligned"})
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedFile:
+    """A file as the project's own decoder has it; `frame` as its scans use it (see `resync.decode.picture_frame`)."""
+
+    structure: JpegStructure
+    frame: Frame
+    outcome: Decode
+
+    @property
+    def mcus(self) -> int:
+        """MCUs of the picture, counted as in interleaved scans."""
+        return self.frame.mcu_columns * self.frame.mcu_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """bool, (MCUs,): MCUs of which a claimed segment covers a block, and those in which such a block is not exact."""
+
+    claimed: NDArray[np.bool_]
+    wrong: NDArray[np.bool_]
+
+
+def decode_file(data: NDArray[np.uint8]) -> DecodedFile | Problem:
+    """Decode the file `data` (uint8), or say why it cannot be decoded."""
+    structure = parse(data)
+    obstacle = cannot_decode(structure, data.size)
+    if obstacle is not None or structure.frame is None:
+        return obstacle or Problem("no_frame", "error", "no frame header that the decoder knows")
+    outcome = decode(data, structure)
+    if outcome is None:
+        return Problem("no_tables", "error", "a Huffman table that the scan needs is missing or damaged")
+    return DecodedFile(structure, picture_frame(structure.frame), outcome)
+
+
+def same_geometry(one: Frame, other: Frame) -> bool:
+    """Whether blocks of two frames lie on the same grid."""
+    return _geometry(one) == _geometry(other)
+
+
+def _geometry(frame: Frame) -> tuple[int, int, tuple[tuple[int, int], ...]]:
+    return frame.width, frame.height, tuple((c.horizontal, c.vertical) for c in frame.components)
+
+
+def exact_blocks(original: Decode, other: Decode) -> tuple[NDArray[np.bool_], ...]:
+    """Per component, bool (block rows, block columns): whether all coefficients of a block are equal.
+
+    Both must have the same geometry. Where quantisation tables differ, coefficients times their steps are compared:
+    equal numbers would not mean equal blocks.
+    """
+    return tuple(_equal_blocks(a, b) for a, b in zip(original.planes, other.planes, strict=True))
+
+
+def _equal_blocks(one: ComponentPlane, other: ComponentPlane) -> NDArray[np.bool_]:
+    equal: NDArray[np.bool_]
+    if np.array_equal(one.quantisation, other.quantisation):
+        equal = (one.blocks == other.blocks).all(axis=-1)
+    else:
+        equal = (_dequantised(one) == _dequantised(other)).all(axis=-1)
+    return equal
+
+
+def _dequantised(plane: ComponentPlane) -> NDArray[np.int32]:
+    return plane.blocks.astype(np.int32) * plane.quantisation.astype(np.int32)
+
+
+def exact_mcus(frame: Frame, blocks: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """bool, (MCUs,): whether every block of every component in an MCU is exact; `blocks` as `exact_blocks` has them."""
+    whole = np.ones(frame.mcu_rows * frame.mcu_columns, np.bool_)
+    for index, exact in enumerate(blocks):
+        whole &= _by_mcu(frame, index, exact)
+    return whole
+
+
+def _by_mcu(frame: Frame, index: int, exact: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """bool, (MCUs,): whether all blocks of component `index` in an MCU are exact."""
+    component = frame.components[index]
+    shape = (frame.mcu_rows, component.vertical, frame.mcu_columns, component.horizontal)
+    whole: NDArray[np.bool_] = exact.reshape(shape).all(axis=(1, 3)).reshape(-1)
+    return whole
+
+
+def altered_bits(original: NDArray[np.uint8], damaged: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Absolute bits of `original` that `damaged` has otherwise or not at all, ascending (0 = most significant)."""
+    shared = min(original.size, damaged.size)
+    difference = original[:shared] ^ damaged[:shared]
+    at = np.flatnonzero(difference)
+    byte, bit = np.nonzero(np.unpackbits(difference[at]).reshape(-1, 8))
+    return np.concatenate((8 * at[byte] + bit, np.arange(8 * shared, 8 * original.size)))
+
+
+def touched_mcus(original: DecodedFile, data: NDArray[np.uint8], bits: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """bool, (MCUs,): MCUs of the undamaged file `data` that hold one of `bits`, absolute and ascending.
+
+    An MCU reaches from its first bit to that of the next one in its scan or to the marker before it; so stuffing and
+    padding behind an MCU count for it, and restart markers for none.
+    """
+    touched = np.zeros(original.mcus, np.bool_)
+    for scan, outcome in zip(_decoded_scans(original.structure), original.outcome.scans, strict=True):
+        if outcome.mcu_bit.size == 0:
+            continue
+        ends = _mcu_ends(scan, outcome.mcu_bit, outcome.placed, data)
+        inside = bits[np.searchsorted(bits, outcome.mcu_bit[0]) : np.searchsorted(bits, 8 * scan.end)]
+        index = np.searchsorted(outcome.mcu_bit, inside, side="right") - 1
+        held = np.unique(index[inside < ends[index]])
+        touched[_mcu_of(original.frame, scan)[outcome.placed[held]]] = True
+    return touched
+
+
+def _decoded_scans(structure: JpegStructure) -> Iterator[Scan]:
+    """The scans that have the Huffman tables they need: those that `resync.decode` has an outcome for."""
+    for scan in structure.scans:
+        if all(part.dc_table is not None and part.ac_table is not None for part in scan.components):
+            yield scan
+
+
+def _mcu_ends(
+    scan: Scan, starts: NDArray[np.int64], placed: NDArray[np.int64], data: NDArray[np.uint8]
+) -> NDArray[np.int64]:
+    """Absolute bits behind the MCUs of a scan without damage."""
+    ends = np.append(starts[1:], 8 * scan.end)
+    if scan.restart_interval > 0:
+        before_marker = np.flatnonzero((placed[:-1] + 1) % scan.restart_interval == 0)
+        byte = ends[before_marker] // 8 - 2
+        while (fill := data[byte - 1] == 0xFF).any():  # before a marker, data never end in FF: they would be stuffed
+            byte -= fill
+        ends[before_marker] = 8 * byte
+    return ends
+
+
+def _mcu_of(frame: Frame, scan: Scan) -> NDArray[np.int64]:
+    """For every MCU of `scan`, in raster order, the MCU of the picture that it is, or is a block of."""
+    if len(scan.components) > 1:
+        return np.arange(frame.mcu_rows * frame.mcu_columns)
+    index = scan.components[0].index
+    component = frame.components[index]
+    rows, columns = _blocks_of(frame, index)
+    row, column = np.divmod(np.arange(rows * columns), columns)
+    owner: NDArray[np.int64] = row // component.vertical * frame.mcu_columns + column // component.horizontal
+    return owner
+
+
+def _blocks_of(frame: Frame, index: int) -> tuple[int, int]:
+    """(rows, columns) of blocks of a component as a scan of its own has them, without padding to whole MCUs."""
+    columns, rows = component_size(frame, index)
+    return -(-rows // 8), -(-columns // 8)
+
+
+def judge_claims(
+    frame: Frame, scans: Sequence[Scan], segments: Iterable[Segment], blocks: Sequence[NDArray[np.bool_]]
+) -> tuple[Claims, tuple[Problem, ...]]:
+    """Hold what a report says of MCUs against `blocks`, as `exact_blocks` has them.
+
+    `frame`, `scans`: of the file that `segments` speak of. A segment that reaches out of the picture, or is of a scan
+    that there is not, is a problem; what of it lies in the picture is judged.
+    """
+    claims = Claims(*np.zeros((2, frame.mcu_rows * frame.mcu_columns), np.bool_))
+    claimed = [segment for segment in segments if segment.grade in CLAIMED_GRADES]
+    astray = 0
+    for number in sorted({segment.scan for segment in claimed}):
+        known = 0 <= number < len(scans)
+        mcu_of = _mcu_of(frame, scans[number]) if known else np.empty(0, np.int64)
+        exact = _exact_in_scan(frame, scans[number], blocks) if known else np.empty(0, np.bool_)
+        for segment in claimed:
+            if segment.scan == number:
+                end = segment.placed_at + segment.mcu_end - segment.mcu_start
+                astray += not 0 <= segment.placed_at < end <= exact.size
+                place = slice(min(max(segment.placed_at, 0), exact.size), min(max(end, 0), exact.size))
+                claims.claimed[mcu_of[place]] = True
+                claims.wrong[mcu_of[place][~exact[place]]] = True
+    detail = "segments are graded right that do not lie in the picture"
+    return claims, (Problem("segment_astray", "error", f"{astray} {detail}"),) if astray else ()
+
+
+def _exact_in_scan(frame: Frame, scan: Scan, blocks: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """For every MCU of `scan`, in raster order, whether all blocks that the scan has in it are exact."""
+    if len(scan.components) > 1:
+        whole = np.ones(frame.mcu_rows * frame.mcu_columns, np.bool_)
+        for part in scan.components:
+            whole &= _by_mcu(frame, part.index, blocks[part.index])
+        return whole
+    index = scan.components[0].index
+    rows, columns = _blocks_of(frame, index)
+    return blocks[index][:rows, :columns].reshape(-1)
+
+
+def mcu_pixels(frame: Frame, mcus: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """bool, (height, width): the pixels of `mcus`, their rectangles cropped to the picture."""
+    grid = mcus.reshape(frame.mcu_rows, frame.mcu_columns)
+    tall = np.repeat(grid, 8 * frame.vertical_max, axis=0)[: frame.height]
+    return np.repeat(tall, 8 * frame.horizontal_max, axis=1)[:, : frame.width]

@@ -1,0 +1,89 @@
+"""Which image of a run is which file of the truth: by the SHA-256 of what the run read, never by name alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from jpegrescue.model.problem import Problem
+from jpegrescue.model.report import Image, Report
+from jpegrescue.model.truth import TrueImage, Truth
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A file of the truth, what the run has of it (`None`: nothing), and what is odd about that."""
+
+    truth: TrueImage
+    image: Image | None
+    problems: tuple[Problem, ...] = ()
+
+
+def match(report: Report, truth: Truth) -> tuple[tuple[Match, ...], tuple[Problem, ...]]:
+    """One `Match` per file of `truth`, in its order, and the problems of images that belong to none."""
+    owned: list[list[Image]] = [[] for _ in truth.images]
+    strangers: list[Image] = []
+    by_hash: dict[str, list[int]] = {}
+    for position, true in enumerate(truth.images):
+        for digest in sorted(_digests_of_file(true)):
+            by_hash.setdefault(digest, []).append(position)
+    for image in report.images:
+        candidates = next((by_hash[digest] for digest in _digests_read(image) if digest in by_hash), None)
+        if candidates is None:
+            strangers.append(image)
+        else:
+            owned[_best(candidates, image, truth, owned)].append(image)
+    matches = tuple(_match(true, images, strangers) for true, images in zip(truth.images, owned, strict=True))
+    told = {id(other) for one in matches if one.image is None for other in strangers if _same_name(one.truth, other)}
+    return matches, tuple(_no_truth(image, truth) for image in strangers if id(image) not in told)
+
+
+def _digests_of_file(true: TrueImage) -> set[str]:
+    return {true.sha256} | {output.sha256 for output in true.outputs if output.kind in ("evidence", "damaged")}
+
+
+def _digests_read(image: Image) -> Iterator[str]:
+    """SHA-256 of the file that `restore` read, or of the bytes that `carve` took out of what it read."""
+    if image.evidence is not None and image.evidence.hashes.sha256 is not None:
+        yield image.evidence.hashes.sha256
+        return
+    if image.hashes.sha256 is not None:
+        yield image.hashes.sha256
+    yield from (output.sha256 for output in image.outputs if output.kind == "carved")
+
+
+def _best(candidates: list[int], image: Image, truth: Truth, owned: list[list[Image]]) -> int:
+    """Of files with the same bytes, the one with the image's name, else one that has no image yet."""
+    return min(candidates, key=lambda n: (not _same_name(truth.images[n], image), bool(owned[n])))
+
+
+def _match(true: TrueImage, images: list[Image], strangers: list[Image]) -> Match:
+    if not images:
+        namesake = next((image for image in strangers if _same_name(true, image)), None)
+        if namesake is None:
+            return Match(true, None, (Problem("no_image", "error", "the run has nothing of this file"),))
+        return Match(true, None, (_other_truth(namesake),))
+    first, *others = images
+    problems = []
+    if others:
+        names = ", ".join(image.name for image in others)
+        detail = f"the run has this file more than once: {first.name} is judged, {names} not"
+        problems.append(Problem("second_image", "warning", detail))
+    if true.changed and true.sha256 in _digests_read(first):
+        detail = "the run read the original, not what became of it: that it is right proves nothing"
+        problems.append(Problem("original_read", "warning", detail))
+    return Match(true, first, tuple(problems))
+
+
+def _no_truth(image: Image, truth: Truth) -> Problem:
+    if any(_same_name(true, image) for true in truth.images):
+        return _other_truth(image)
+    return Problem("no_truth", "error", f"the truth knows nothing of {image.name}, an image of the run")
+
+
+def _other_truth(image: Image) -> Problem:
+    detail = f"{image.name} of the run has this file's name but was made of other bytes: it is of another data set"
+    return Problem("other_truth", "error", detail)
+
+
+def _same_name(true: TrueImage, image: Image) -> bool:
+    return image.name in {true.name, *(Path(output.path).stem for output in true.outputs)}

@@ -1,0 +1,76 @@
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+from benchmarks.restoration.tables import figure, markdown, problems
+from benchmarks.restoration.trial import Trial
+from jpegrescue.model.evaluation import FileScore, Likeness, PictureScore
+from jpegrescue.model.problem import Problem
+
+SCORE = FileScore(
+    name="a",
+    image="a",
+    evaluated=True,
+    problems=(),
+    pixels=500_000,
+    identical=False,
+    scan_identical=False,
+    grade="partly_restored",
+    claim="none",
+    claim_holds=None,
+    errors=4,
+    errors_found=1,
+    errors_false=0,
+    mcus=100,
+    mcus_touched=5,
+    mcus_exact=40,
+    mcus_claimed=0,
+    mcus_claimed_wrong=0,
+    pictures=(PictureScore("decoded", "a.png", Likeness(500_000, 65.025, 30.0, 0.5), None),),
+)
+TRIAL = Trial("a", "kodak", "cbc 1e-05", 1, "code", 0.25, SCORE)
+
+
+def _cells(table: str, line: int) -> dict[str, str]:
+    header, _, *rows = [[cell.strip() for cell in row.strip("|\n").split("|")] for row in table.strip().split("\n")]
+    return dict(zip(header, rows[line], strict=True))
+
+
+def test_a_line_sums_up_its_trials() -> None:
+    exact = PictureScore("decoded", "b.png", Likeness(500_000, 0.0, None, 1.0), Likeness(10, 650.25, 20.0, 0.1))
+    better = replace(SCORE, scan_identical=True, errors=0, errors_found=0, mcus_exact=100, pictures=(exact,))
+    cells = _cells(markdown([TRIAL, replace(TRIAL, photo="b", score=better)]), 0)
+    assert (cells["class"], cells["mode"], cells["files"]) == ("kodak", "cbc 1e-05", "2")
+    assert (cells["scan identical"], cells["errors"], cells["found"]) == ("1", "4", "25.0 %")
+    assert (cells["MCUs touched"], cells["MCUs exact"]) == ("5.0 %", "70.0 %")
+    assert (cells["decoded dB"], cells["decoded median"], cells["decoded SSIM"]) == ("33.01", "exact", "0.750")
+    assert (cells["decoded holes dB"], cells["s/MP"]) == ("20.00", "0.50")
+
+
+def test_lines_are_apart_by_class_and_mode() -> None:
+    table = markdown([TRIAL, replace(TRIAL, kind="small"), replace(TRIAL, mode="xts 1e-05")])
+    assert [_cells(table, n)["files"] for n in range(3)] == ["1", "1", "1"]
+
+
+def test_what_is_wrong_is_named() -> None:
+    assert problems([TRIAL]) == "none\n"
+    score = replace(
+        SCORE,
+        problems=(Problem("size_differs", "error", "it does"),),
+        claim="exact_scan",
+        claim_holds=False,
+        mcus_claimed=9,
+        mcus_claimed_wrong=2,
+    )
+    assert problems([replace(TRIAL, score=score)]) == (
+        "- a, cbc 1e-05, seed 1: size_differs: it does\n"
+        "- a, cbc 1e-05, seed 1: wrong claim exact_scan\n"
+        "- a, cbc 1e-05, seed 1: 2 MCUs wrong of 9 claimed\n"
+    )
+
+
+def test_the_figure_is_a_picture(tmp_path: Path) -> None:
+    figure([TRIAL, replace(TRIAL, kind="small", mode="cbc 0.0001")], tmp_path / "figure.png")
+    with Image.open(tmp_path / "figure.png") as picture:
+        assert picture.width > picture.height > 300
