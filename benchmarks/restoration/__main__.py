@@ -61,7 +61,9 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [mode.name for mode in all_modes()]
-    parser.add_argument("--subset", action="store_true", help="every fourth photo, the main modes: ten minutes")
+    parser.add_argument(
+        "--subset", action="store_true", help="every fourth photo, the main modes: less than ten minutes"
+    )
     parser.add_argument("--smoke", action="store_true", help="a few shipped pictures and modes: under a minute")
     parser.add_argument("--seeds", choices=("tuning", "reporting"), default="tuning")
     parser.add_argument("--repeats", type=int, default=1, help="seeds per photo and mode")

@@ -8,13 +8,14 @@ from pathlib import Path
 from benchmarks.restoration.modes import RATES
 from benchmarks.restoration.photos import CLASSES
 from benchmarks.restoration.trial import Trial
-from jpegrescue.lab.likeness import psnr
+from jpegrescue.lab.likeness import psnr_of_mean
 from jpegrescue.model.evaluation import Likeness, PictureScore
 
 HEADER = (
     "class",
     "mode",
     "files",
+    "unnoticed",
     "scan identical",
     "errors",
     "found",
@@ -22,6 +23,8 @@ HEADER = (
     "wrong claims",
     "MCUs touched",
     "MCUs exact",
+    "MCUs claimed",
+    "of them wrong",
 )
 PICTURE_COLUMNS = ("dB", "median", "SSIM", "holes dB")
 Group = dict[tuple[str, str], list[Trial]]
@@ -30,6 +33,7 @@ Group = dict[tuple[str, str], list[Trial]]
 def markdown(trials: Sequence[Trial]) -> str:
     """A line per class and mode. Shares are over all files of the line together.
 
+    Unnoticed are damaged files in which no damage was found; claimed are MCUs that the report grades as right.
     Of each kind of picture: Y-PSNR of the mean MSE, median of the files' Y-PSNR, mean SSIM, and Y-PSNR of the mean MSE
     inside the MCUs that damage touched. `exact`: no difference at all.
     """
@@ -105,8 +109,10 @@ def _counts(group: Sequence[Trial]) -> list[str]:
 
     errors = total(lambda t: t.score.errors)
     mcus = total(lambda t: t.score.mcus)
+    claimed = total(lambda t: t.score.mcus_claimed)
     return [
         str(len(group)),
+        str(total(_unnoticed)),
         str(total(lambda t: t.score.scan_identical)),
         str(errors),
         _share(total(lambda t: t.score.errors_found), errors),
@@ -114,7 +120,13 @@ def _counts(group: Sequence[Trial]) -> list[str]:
         str(total(lambda t: t.score.claim_holds is False)),
         _share(total(lambda t: t.score.mcus_touched), mcus),
         _share(total(lambda t: t.score.mcus_exact), mcus),
+        _share(claimed, mcus),
+        _share(total(lambda t: t.score.mcus_claimed_wrong), claimed),
     ]
+
+
+def _unnoticed(trial: Trial) -> bool:
+    return trial.score.errors > 0 and trial.score.grade == "no_damage_found"
 
 
 def _share(part: int, whole: int) -> str:
@@ -142,7 +154,7 @@ def _of_mean(pictures: Sequence[PictureScore]) -> float | None:
 
 
 def _mean_psnr(likenesses: Sequence[Likeness]) -> float:
-    value = psnr(statistics.fmean(like.mse for like in likenesses))
+    value = psnr_of_mean([like.mse for like in likenesses])
     return float("inf") if value is None else value
 
 

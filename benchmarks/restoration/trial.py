@@ -1,15 +1,20 @@
 """One trial: a photo is damaged (`simulate`), restored (`restore`) and judged (`evaluate`), all through the flows.
 
-Results are kept by what decides them: the photo, how it was encoded, the mode, the seed, and the code of the package.
+Results are kept by what decides them: the photo, how it was encoded and with which library, the recipe with its seed,
+and the code of the package.
 """
 
 import hashlib
 import io
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+
+import PIL
+import skimage
+from PIL import features
 
 import jpegrescue
 from benchmarks.restoration.modes import Mode
@@ -26,6 +31,10 @@ from jpegrescue.report.json import from_json, to_json
 from jpegrescue.report.output import KEY_NAME
 from jpegrescue.source.crypt.spec import DEFAULT_SPEC, parse_spec
 from jpegrescue.source.keys import load_key
+
+ENCODER = f"Pillow {PIL.__version__}, {features.version('libjpeg_turbo') or features.version('jpg')}"
+DONOR = Path(skimage.__file__).parent / "data" / "coffee.png"
+"""Whose clusters the files get that are to have foreign ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +63,10 @@ def code_digest() -> str:
 
 def kept_or_made(photo: Photo, mode: Mode, seed: int, cache_folder: Path) -> Trial | None:
     """The trial from the cache, else carried out; `None` where the mode does not take a file of this size."""
-    key = hashlib.sha256("\0".join((photo.sha256, str(photo.encoding), mode.name, str(seed))).encode()).hexdigest()
-    kept = cache_folder / code_digest() / f"{key}.json"
+    decisive = (photo.sha256, photo.encoding, mode.recipe(seed), SCA_PARTS, ENCODER)
+    kept = cache_folder / code_digest() / f"{hashlib.sha256(repr(decisive).encode()).hexdigest()}.json"
     if kept.exists():
-        return from_json(kept.read_bytes(), Trial)
+        return replace(from_json(kept.read_bytes(), Trial), photo=photo.name, kind=photo.kind, mode=mode.name)
     trial = _made(photo, mode, seed)
     if trial is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -72,12 +81,13 @@ def _made(photo: Photo, mode: Mode, seed: int) -> Trial | None:
         return None
     folder = Path(tempfile.mkdtemp(prefix="restoration-"))
     try:
-        made = simulate(SimulateOptions((photo.path,), folder / "truth", mode.recipe(seed), wish=_wish(photo)))
-        (true,) = made.truth.images
+        sources = (photo.path, DONOR) if mode.damage == "foreign" else (photo.path,)
+        made = simulate(SimulateOptions(sources, folder / "truth", mode.recipe(seed), wish=_wish(photo)))
+        true = made.truth.images[0]
         if not mode.takes(true.size):
             return None
         run = restore(_restore_options(made.folder, true, folder / "run"))
-        (score,) = evaluate(folder / "run", made.folder, jobs=1).files
+        score = evaluate(folder / "run", made.folder, jobs=1).files[0]
         return Trial(photo.name, photo.kind, mode.name, seed, code_digest(), run.report.run.seconds or 0.0, score)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -47,15 +47,18 @@ def evaluate(
         from jpegrescue.cli.progress import progress_for
         from jpegrescue.cli.scores import Figure, show, sound
         from jpegrescue.lab.evaluate import evaluate as judge
+        from jpegrescue.lab.evaluate import sources
 
         folders = opt.path(run, "RUN_DIR"), opt.path(truth, "TRUTH_DIR")
-        figure = None if plot is None else Figure(opt.path(plot, "--plot"), apart_from=folders)
+        figure = None
+        if plot is not None:
+            figure = Figure(opt.path(plot, "--plot"), apart_from=folders, sources=sources(*folders))
         if not quiet:
             announce_compilation()
         evaluation = judge(*folders, jobs=jobs or len(os.sched_getaffinity(0)), progress=progress_for(quiet=quiet))
-        if figure is not None:
-            figure.write(evaluation)
         show(evaluation, as_json=as_json, quiet=quiet)
+        if figure is not None:
+            figure.write(evaluation)  # after the rest, which must not be lost with it
         return ExitCode.DONE if sound(evaluation) else ExitCode.DAMAGED
 
     guarded(body)

@@ -290,6 +290,7 @@ def key_options(
         first_sector=_first_sector("0" if first_sector is None else first_sector),
         crypt_start=crypt_start,
         iv_unit=size if iv_unit is IvUnit.SECTOR else 512,
+        key_file=key_file,
     )
 
 

@@ -2,8 +2,9 @@
 
 import os
 import secrets
+import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from jpegrescue.cli.present import LONGEST_TABLE, MOST_PROBLEMS, emit
 from jpegrescue.cli.session import complain, warn
 from jpegrescue.cli.text import printable
 from jpegrescue.errors import OutputError, UsageError
-from jpegrescue.lab.figure import draw, figure_class
+from jpegrescue.lab.figure import HEAD_BYTES, draw, figure_class, is_figure
 from jpegrescue.model.evaluation import Evaluation, FileScore, Summary
 from jpegrescue.model.problem import Problem
 from jpegrescue.report.json import to_json
@@ -46,12 +47,15 @@ _IDENTITY = ("name", "image", "evaluated", "problems")
 class Figure:
     """The file that a figure goes to; checked when made, so that no long evaluation ends with nowhere to write.
 
+    It may replace an older figure, and nothing else.
+
     Raises:
-        UsageError: it is no name of a PNG file, lies in one of the folders `apart_from`, or matplotlib is missing.
-        OutputError: its folder does not exist.
+        UsageError: it is no name of a PNG file, lies in one of the folders `apart_from`, is one of the files `sources`,
+            exists and is no figure, or matplotlib is missing.
+        OutputError: its folder does not exist or cannot be written to.
     """
 
-    def __init__(self, path: Path, *, apart_from: Sequence[Path]) -> None:
+    def __init__(self, path: Path, *, apart_from: Sequence[Path], sources: Iterable[Path] = ()) -> None:
         if path.suffix.lower() != ".png":
             raise UsageError(f"--plot writes a PNG file: {path} should end in .png", option="--plot")
         self._path = path
@@ -62,10 +66,30 @@ class Figure:
             raise UsageError(
                 f"{path} would lie among the files of the run or of the truth: choose another folder", option="--plot"
             )
+        self._refuse_to_replace(sources)
+        if not os.access(self._folder, os.W_OK | os.X_OK):
+            raise OutputError(f"{path} cannot be written: {path.parent} cannot be written to", path=path)
         figure_class()
 
+    def _refuse_to_replace(self, sources: Iterable[Path]) -> None:
+        target = self._folder / self._path.name
+        if any(_is_same(target, source) for source in sources):
+            raise UsageError(f"{self._path} is what the run or the truth was made of", option="--plot")
+        try:
+            status = target.lstat()
+            if stat.S_ISREG(status.st_mode):  # not through a link: the link itself would be replaced
+                with target.open("rb") as file:
+                    if is_figure(file.read(HEAD_BYTES)):
+                        return
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise OutputError(f"{self._path} cannot be replaced: {reason}", path=self._path) from error
+        raise UsageError(f"{self._path} exists and is no figure of an evaluation: choose another name", option="--plot")
+
     def write(self, evaluation: Evaluation) -> None:
-        """Draw `evaluation`; the file appears when it is complete, in place of one that was there.
+        """Draw `evaluation`; the file appears when it is complete, in place of an older figure.
 
         Raises:
             OutputError: it cannot be written.
@@ -85,6 +109,15 @@ class Figure:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise OutputError(f"{self._path} cannot be written: {reason}", path=self._path) from error
+
+
+def _is_same(target: Path, source: Path) -> bool:
+    """Whether two names are of one file, or would be if there were one."""
+    with suppress(OSError, ValueError):  # a name with a zero byte in it, from a report that was tampered with
+        if os.path.realpath(source) == os.path.realpath(target):
+            return True
+        return target.samefile(source)
+    return False
 
 
 def show(evaluation: Evaluation, *, as_json: bool, quiet: bool) -> None:
@@ -181,7 +214,8 @@ def _table(evaluation: Evaluation) -> str:
 
 
 def _fine(file: FileScore) -> bool:
-    return file.evaluated and file.claim_holds is not False and not file.mcus_claimed_wrong and not file.problems
+    named = any(problem.severity != "info" for problem in file.problems)
+    return file.evaluated and file.claim_holds is not False and not file.mcus_claimed_wrong and not named
 
 
 def _table_cells(file: FileScore, kinds: Sequence[str]) -> tuple[str, ...]:

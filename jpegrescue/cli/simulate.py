@@ -92,7 +92,7 @@ def simulate(
         Damage,
         typer.Option(
             help="What happens on the medium: bit errors only; or also zeroed sectors, codewords of 1 KiB with 40 to "
-            "100 flips, garbage pages of 16 KiB, clusters of 4 KiB of another file, a missing tail."
+            "100 flips, garbage pages of 16 KiB, clusters of 4 KiB of another file of the set, a missing tail."
         ),
     ] = Damage.FLIPS,
     count: Annotated[
@@ -108,7 +108,13 @@ def simulate(
         Where, typer.Option(help="What may be hit: the entropy-coded scan, or the whole file with its headers.")
     ] = Where.SCAN,
     seed: Annotated[
-        int, typer.Option(metavar="N", parser=opt.number, help="The same seed damages the same file the same way.")
+        int,
+        typer.Option(
+            metavar="N",
+            parser=opt.number,
+            help="The same seed damages the same file the same way. What is encoded here, PNG files and new "
+            "thumbnails, may be another file where another version of Pillow encodes it.",
+        ),
     ] = 0,
     cipher: Annotated[
         str | None,
@@ -130,7 +136,8 @@ def simulate(
         str,
         typer.Option(
             metavar="PIXELS|keep|none",
-            help="Give each file an Exif thumbnail with this long side in place of all its Exif data, or take it away.",
+            help="Give each file an Exif thumbnail with this long side in place of all its Exif, XMP and Photoshop "
+            "data and previews, or just take these away.",
         ),
     ] = "keep",
     quality: Annotated[
@@ -211,10 +218,11 @@ def _recipe(
     iv_unit: int,
 ) -> "Recipe":
     from jpegrescue.model.truth import Recipe
-    from jpegrescue.source.crypt.spec import DEFAULT_SPEC, parse_spec
+    from jpegrescue.source.crypt.spec import DEFAULT_SPEC
 
-    plain = cipher is not None and cipher.strip().lower() == "none"
-    spec = None if plain else DEFAULT_SPEC if cipher is None else parse_spec(cipher)
+    name = DEFAULT_SPEC.name if cipher is None else cipher.strip().lower()
+    if name not in _ciphers():
+        raise UsageError(f"unknown cipher {cipher!r}; known are {', '.join(_ciphers())}", option="--cipher")
     usual = USUAL_BER if damage is Damage.FLIPS else 0.0
     return Recipe(
         damage=damage.value,
@@ -222,7 +230,7 @@ def _recipe(
         where=where.value,
         count=0 if damage in (Damage.FLIPS, Damage.TAIL) else count or 1,
         seed=seed,
-        cipher=spec.name if spec else None,
+        cipher=None if name == "none" else name,
         sector_size=sector_size,
         first_sector=first_sector,
         iv_unit=iv_unit,
@@ -291,7 +299,7 @@ def _show_problems(problems: "Sequence[Problem]", *, quiet: bool) -> None:
 
 
 def _warn_of_idle(given: list[str], truth: "Truth") -> None:
-    if given and not any(image.making.encoder for image in truth.images):
+    if given and not any(image.making.quality is not None for image in truth.images):
         warn(f"no file is a PNG file, so {' and '.join(given)} had nothing to do: JPEG files are taken as they are")
 
 

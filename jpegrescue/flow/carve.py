@@ -32,7 +32,8 @@ def carve(options: CarveOptions, progress: Progress | None = None) -> Outcome:
     progress = progress or NoProgress()
     evidence = open_evidence(options.evidence, options.key, options.start, options.length)
     try:
-        with OutputFolder.open(options.run.output, evidence=[options.evidence], force=options.run.force) as folder:
+        read = options.key.protected([options.evidence])
+        with OutputFolder.open(options.run.output, evidence=read, force=options.run.force) as folder:
             session = Session(folder, options.run, progress, evidence.describe(Hashes(), None))
             return conduct(session, lambda: _search(evidence, options, session, progress))
     finally:

@@ -1,5 +1,6 @@
 """What a run is asked to do, and what it hands back. Everything here has been validated by whoever built it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -18,7 +19,8 @@ class KeyOptions:
 
     `key` is `None` for evidence that is not encrypted; the other fields mean nothing then. `sector_size` and `iv_unit`
     are bytes: the sector at evidence offset x has the number `first_sector + (x − crypt_start) / iv_unit`.
-    `first_sector` `None`: solve it. `crypt_start` `None`: where the search starts.
+    `first_sector` `None`: solve it. `crypt_start` `None`: where the search starts. `key_file`: where `key` came from, a
+    file that must not be overwritten; `None` if from elsewhere.
     """
 
     spec: CipherSpec
@@ -27,6 +29,11 @@ class KeyOptions:
     first_sector: int | None = 0
     crypt_start: int | None = None
     iv_unit: int = 512
+    key_file: Path | None = None
+
+    def protected(self, evidence: Sequence[Path]) -> tuple[Path, ...]:
+        """Files that a run over `evidence` reads, the key's among them, and must not overwrite."""
+        return (*evidence, *([] if self.key_file is None else [self.key_file]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ def restore(options: RestoreOptions, progress: Progress | None = None) -> Outcom
     progress = progress or NoProgress()
     readable, problems = _readable(options)
     try:
-        with OutputFolder.open(options.run.output, evidence=options.files, force=options.run.force) as folder:
+        read = options.key.protected(options.files)
+        with OutputFolder.open(options.run.output, evidence=read, force=options.run.force) as folder:
             session = Session(folder, options.run, progress, None)
             for problem in problems:
                 session.note(problem)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from jpegrescue import __version__
 from jpegrescue.errors import JpegRescueError, OutputError
@@ -29,6 +29,8 @@ REWRITE_SECONDS = 2.0
 REWRITE_SHARE = 20  # a rewrite may take a twentieth of the time
 WAITING_PER_JOB = 2
 WAITING_BYTES = 128 << 20
+
+Result_co = TypeVar("Result_co", covariant=True)
 
 log = logging.getLogger(__name__)
 
@@ -141,24 +143,34 @@ class Session:
         return report
 
 
-def conduct(session: Session, body: Callable[[], None]) -> Outcome:
-    """Run `body` and close the session: state `done`, `interrupted` by Ctrl-C, or `failed` when it raises.
+class Record(Protocol[Result_co]):
+    """What a run keeps of itself on disk: a `Session`, or the like for another index than `report.json`."""
+
+    def note(self, problem: Problem) -> None:
+        """Add a problem of the run."""
+
+    def finish(self, state: RunState) -> Result_co:
+        """Write the record for the last time and hand back what the run has to show."""
+
+
+def conduct(record: Record[Result_co], body: Callable[[], None]) -> Result_co:
+    """Run `body` and finish the record: state `done`, `interrupted` by Ctrl-C, or `failed` when it raises.
 
     Raises:
-        Exception: whatever `body` raised, after the report was completed as far as that was possible.
+        Exception: whatever `body` raised, after the record was completed as far as that was possible.
     """
     try:
         body()
     except KeyboardInterrupt:
-        return session.finish("interrupted")
+        return record.finish("interrupted")
     except Exception as error:
-        session.note(Problem("run_failed", "error", f"the run ended early: {error}"))
+        record.note(Problem("run_failed", "error", f"the run ended early: {error}"))
         try:
-            session.finish("failed")
+            record.finish("failed")
         except OutputError as second:
-            log.warning("the report could not be completed: %s", second)
+            log.warning("the record of the run could not be completed: %s", second)
         raise
-    return session.finish("done")
+    return record.finish("done")
 
 
 def _begin(options: RunOptions) -> Run:

@@ -173,21 +173,37 @@ def judge_claims(
     that there is not, is a problem; what of it lies in the picture is judged.
     """
     claims = Claims(*np.zeros((2, frame.mcu_rows * frame.mcu_columns), np.bool_))
-    claimed = [segment for segment in segments if segment.grade in CLAIMED_GRADES]
+    by_scan: dict[int, list[Segment]] = {}
+    for segment in segments:
+        if segment.grade in CLAIMED_GRADES:
+            by_scan.setdefault(segment.scan, []).append(segment)
     astray = 0
-    for number in sorted({segment.scan for segment in claimed}):
-        known = 0 <= number < len(scans)
-        mcu_of = _mcu_of(frame, scans[number]) if known else np.empty(0, np.int64)
-        exact = _exact_in_scan(frame, scans[number], blocks) if known else np.empty(0, np.bool_)
-        for segment in claimed:
-            if segment.scan == number:
-                end = segment.placed_at + segment.mcu_end - segment.mcu_start
-                astray += not 0 <= segment.placed_at < end <= exact.size
-                place = slice(min(max(segment.placed_at, 0), exact.size), min(max(end, 0), exact.size))
-                claims.claimed[mcu_of[place]] = True
-                claims.wrong[mcu_of[place][~exact[place]]] = True
+    for number, claimed in by_scan.items():
+        if not 0 <= number < len(scans):
+            astray += len(claimed)
+            continue
+        exact = _exact_in_scan(frame, scans[number], blocks)
+        covered, outside = _covered(claimed, exact.size)
+        astray += outside
+        mcu_of = _mcu_of(frame, scans[number])
+        claims.claimed[mcu_of[covered]] = True
+        claims.wrong[mcu_of[covered & ~exact]] = True
     detail = "segments are graded right that do not lie in the picture"
     return claims, (Problem("segment_astray", "error", f"{astray} {detail}"),) if astray else ()
+
+
+def _covered(segments: Iterable[Segment], size: int) -> tuple[NDArray[np.bool_], int]:
+    """Which of the `size` MCUs of a scan `segments` cover, bool (`size`,), and how many of them do not lie in it."""
+    begins, ends = np.zeros((2, size + 1), np.int64)  # counted, as overlapping segments may be many
+    outside = 0
+    for segment in segments:
+        start, end = segment.placed_at, segment.placed_at + segment.mcu_end - segment.mcu_start
+        outside += not 0 <= start < end <= size
+        start, end = min(max(start, 0), size), min(max(end, 0), size)
+        if start < end:
+            begins[start] += 1
+            ends[end] += 1
+    return np.cumsum(begins - ends)[:size] > 0, outside
 
 
 def _exact_in_scan(frame: Frame, scan: Scan, blocks: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:

@@ -69,7 +69,7 @@ def damage(
     - `codeword`: `count` codewords have 40 to 100 flipped bits each;
     - `page`: `count` pages are random bytes in the evidence;
     - `foreign`: `count` clusters hold clusters of another file's scan, rightly encrypted, the file drawn among `donors`
-      with other contents, else of another place in the same scan; only whole sectors are hit;
+      with other contents, else, with a Problem, of another place in the same scan; only whole sectors are hit;
     - `tail`: the evidence ends at a sector's boundary within the range.
 
     Args:
@@ -203,6 +203,10 @@ def _mix_in_foreign_clusters(victim: _Victim) -> None:
         contents = donor.read(source)
         victim.foreign.append(Foreign(donor.sha256, source.start, source.end))
         victim.overwrite(part, victim.sectors(part, contents))
+    if victim.foreign and not usable:
+        victim.problems.append(
+            _short("no other file of the set has a whole cluster to give: what it got comes from its own scan")
+        )
 
 
 def _cut_tail(victim: _Victim) -> None:

@@ -1,6 +1,7 @@
 """A run against the truth: match, judge, sum up."""
 
 import math
+import stat
 import statistics
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,17 +11,19 @@ from typing import TypeVar, get_args
 
 from jpegrescue.errors import EvidenceError, UsageError
 from jpegrescue.flow.progress import NoProgress, Progress
-from jpegrescue.lab.judge import Folders, judge
-from jpegrescue.lab.likeness import psnr, structural_similarity
-from jpegrescue.lab.match import match
+from jpegrescue.lab.judge import judge
+from jpegrescue.lab.likeness import psnr_of_mean, structural_similarity
+from jpegrescue.lab.listed import Folders
+from jpegrescue.lab.match import Match, match
 from jpegrescue.model.evaluation import ClaimCount, Evaluation, FileScore, Likeness, PictureScore, Summary
 from jpegrescue.model.problem import Problem
 from jpegrescue.model.report import Claim, Report
 from jpegrescue.model.truth import Truth
 from jpegrescue.report.json import from_json
-from jpegrescue.report.output import REPORT_NAME
+from jpegrescue.report.output import REPORT_NAME, TRUTH_NAME
 
-TRUTH_NAME = "truth.json"
+INDEX_BYTES_MAX = 1 << 30
+"""Of report.json and truth.json."""
 
 _File = TypeVar("_File", Report, Truth)
 
@@ -36,24 +39,53 @@ def evaluate(run: Path, truth: Path, *, jobs: int, progress: Progress | None = N
     """
     structural_similarity()  # whether it is there at all must not turn out after the first file
     progress = progress or NoProgress()
-    report = _read(run / REPORT_NAME, Report, "RUN_DIR", "the results of a run")
-    true = _read(truth / TRUTH_NAME, Truth, "TRUTH_DIR", "a simulated data set")
-    matches, strangers = match(report, true)
-    progress.start(sum(one.truth.size for one in matches), "evaluating")
+    report, true = _read_both(run, truth)
+    matches, strangers = match(report, true, truth)
+    progress.start(sum(map(_work, matches)), "evaluating")
     files: list[FileScore] = []
     pool = ThreadPoolExecutor(jobs, "evaluate")
     try:
         for one, score in zip(matches, pool.map(partial(judge, folders=Folders(run, truth)), matches), strict=True):
             files.append(score)
-            progress.advance(one.truth.size)
+            progress.advance(_work(one))
     finally:
         pool.shutdown(cancel_futures=True)
         progress.close()
     return sum_up(report, files, (*_states(report, true), *strangers))
 
 
+def sources(run: Path, truth: Path) -> tuple[Path, ...]:
+    """The files and devices that the run and the data set were made of, as they were named then.
+
+    Raises:
+        UsageError, EvidenceError: as `evaluate`.
+    """
+    report, true = _read_both(run, truth)
+    evidence = (report.evidence, *(image.evidence for image in report.images))
+    read = [one.path for one in evidence if one is not None]
+    return tuple(map(Path, dict.fromkeys((*read, *(image.source for image in true.images)))))
+
+
+def _read_both(run: Path, truth: Path) -> tuple[Report, Truth]:
+    return (
+        _read(run / REPORT_NAME, Report, "RUN_DIR", "the results of a run"),
+        _read(truth / TRUTH_NAME, Truth, "TRUTH_DIR", "a simulated data set"),
+    )
+
+
+def _work(one: Match) -> int:
+    """Bytes to go through, of a size that nobody has checked yet."""
+    return min(max(one.truth.size, 0), INDEX_BYTES_MAX)
+
+
 def _read(path: Path, kind: type[_File], what: str, meaning: str) -> _File:
     try:
+        status = path.stat()
+        # a pipe would keep us waiting, and a device might never end; of a folder, reading it says what it is
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            raise EvidenceError(f"{path} is not a regular file", path=path)
+        if status.st_size > INDEX_BYTES_MAX:
+            raise EvidenceError(f"{path} has more than {INDEX_BYTES_MAX} bytes", path=path)
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{path.parent} does not hold {meaning}: there is no {path.name} in it", option=what) from None
@@ -80,8 +112,6 @@ def _states(report: Report, truth: Truth) -> list[Problem]:
 def sum_up(report: Report, files: Sequence[FileScore], problems: Sequence[Problem]) -> Evaluation:
     """What `files` amount to; only those that could be evaluated count."""
     judged = [file for file in files if file.evaluated]
-    pixels = sum((i.width or 0) * (i.height or 0) for i in report.images if i.grade != "undecodable")
-    seconds = report.run.seconds
     return Evaluation(
         files=tuple(files),
         summaries=_summaries(judged),
@@ -98,9 +128,16 @@ def sum_up(report: Report, files: Sequence[FileScore], problems: Sequence[Proble
         mcus_exact=sum(file.mcus_exact for file in judged),
         mcus_claimed=sum(file.mcus_claimed for file in judged),
         mcus_claimed_wrong=sum(file.mcus_claimed_wrong for file in judged),
-        seconds_per_megapixel=seconds / pixels * 1e6 if seconds is not None and pixels else None,
+        seconds_per_megapixel=_seconds_per_megapixel(report.run.seconds, sum(file.pixels for file in judged)),
         problems=tuple(problems),
     )
+
+
+def _seconds_per_megapixel(seconds: float | None, pixels: int) -> float | None:
+    if seconds is None or not pixels:
+        return None
+    speed = seconds / pixels * 1e6
+    return speed if math.isfinite(speed) and speed > 0 else None
 
 
 def _claims(files: Sequence[FileScore]) -> tuple[ClaimCount, ...]:
@@ -129,11 +166,11 @@ def _summary(kind: str, pictures: Sequence[PictureScore]) -> Summary:
         kind=kind,
         files=len(whole),
         psnr_median=_psnr_median(whole),
-        psnr_mean_mse=_psnr_mean_mse(whole),
+        psnr_mean_mse=psnr_of_mean([one.mse for one in whole]),
         ssim_mean=_ssim_mean(whole),
         holes_files=len(holes),
         holes_psnr_median=_psnr_median(holes),
-        holes_psnr_mean_mse=_psnr_mean_mse(holes),
+        holes_psnr_mean_mse=psnr_of_mean([one.mse for one in holes]),
         holes_ssim_mean=_ssim_mean(holes),
     )
 
@@ -143,10 +180,6 @@ def _psnr_median(scores: Sequence[Likeness]) -> float | None:
         return None
     median = statistics.median(math.inf if score.psnr is None else score.psnr for score in scores)
     return median if math.isfinite(median) else None
-
-
-def _psnr_mean_mse(scores: Sequence[Likeness]) -> float | None:
-    return psnr(statistics.fmean(score.mse for score in scores)) if scores else None
 
 
 def _ssim_mean(scores: Sequence[Likeness]) -> float | None:

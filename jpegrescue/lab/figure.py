@@ -3,6 +3,7 @@
 import importlib
 import io
 import math
+import struct
 from typing import TYPE_CHECKING, Any
 
 from jpegrescue.errors import UsageError
@@ -11,26 +12,39 @@ from jpegrescue.model.evaluation import Evaluation, FileScore
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+SOFTWARE = "jpegrescue evaluate"
+"""What a figure names as its maker, and is known again by."""
+HEAD_BYTES = 4096
+"""Of a PNG file: enough for `is_figure`."""
+
 _SIZE = (10.0, 7.5)  # inches
 _DOTS = 120  # per inch
 _HEADROOM = 3.0  # dB above the best finite PSNR, where identical pictures are drawn
 _MARKERS = "osD^vP*X"
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#000000", "#999999")
 """Okabe and Ito's palette, which colour-blind readers can tell apart."""
+_LABEL_MAX = 24  # characters
+_LEGEND_MAX = 10  # entries
 
 
 def figure_class() -> Any:
     """The Figure of matplotlib, which draws with Agg and needs no display.
 
     Raises:
-        UsageError: matplotlib is not installed.
+        UsageError: matplotlib is not installed, or not so that it can be used.
     """
     try:
         return importlib.import_module("matplotlib.figure").Figure
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise UsageError(
-            f"--plot needs matplotlib, and {error.name} is missing: pip install 'jpegrescue[eval]'", option="--plot"
+            f"--plot needs matplotlib, which cannot be used ({error}): pip install 'jpegrescue[eval]'", option="--plot"
         ) from None
+
+
+def is_figure(head: bytes) -> bool:
+    """Whether a file that begins with `head`, its first `HEAD_BYTES`, is a figure that `draw` made."""
+    text = b"tEXtSoftware\0" + SOFTWARE.encode()
+    return head.startswith(b"\x89PNG\r\n\x1a\n") and struct.pack(">I", len(text) - 4) + text in head
 
 
 def draw(evaluation: Evaluation) -> bytes:
@@ -49,12 +63,22 @@ def draw(evaluation: Evaluation) -> bytes:
     figure.suptitle(f"{len(files)} of {len(evaluation.files)} files of the truth evaluated")
     _draw_psnr(upper, files, kinds)
     _draw_mcus(lower, files)
-    lower.set_xlabel("files, by Y-PSNR" + (f" of {kinds[0]}" if kinds else ""))
+    lower.set_xlabel("files, by Y-PSNR" + (f" of {_label(kinds[0])}" if kinds else ""), parse_math=False)
     lower.set_xlim(0.5, max(len(files), 1) + 0.5)
     lower.xaxis.get_major_locator().set_params(integer=True)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})  # the same bytes under any version's name
+    figure.savefig(buffer, format="png", metadata={"Software": SOFTWARE})  # for any version of matplotlib
     return buffer.getvalue()
+
+
+def _label(kind: str) -> str:
+    """A kind of picture, which a report may call anything, in letters that every font has.
+
+    Matplotlib leaves labels that begin with an underscore out of the legend, and empty ones.
+    """
+    safe = kind.encode("unicode_escape").decode("ascii")
+    safe = safe if len(safe) <= _LABEL_MAX else f"{safe[:_LABEL_MAX]}..."
+    return f" {safe}" if safe.startswith("_") else safe or "(no name)"
 
 
 def _psnr(file: FileScore, kind: str) -> float | None:
@@ -85,7 +109,7 @@ def _draw_psnr(axes: "Axes", files: list[FileScore], kinds: list[str]) -> None:
             color=_COLOURS[number % len(_COLOURS)],
             markersize=size,
             alpha=0.8,
-            label=kind,
+            label=_label(kind),
         )
     if len(finite) < sum(value is not None for row in values.values() for value in row):
         axes.axhline(ceiling, color="grey", linewidth=0.8, linestyle=":", label="identical (infinite)")
@@ -112,5 +136,17 @@ def _draw_mcus(axes: "Axes", files: list[FileScore]) -> None:
 
 
 def _add_legend(axes: "Axes") -> None:
-    """A line above the panel, where it covers no point."""
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, ncols=5, frameon=False, fontsize="small")
+    """Lines above the panel, where they cover no point; of very many labels, the first."""
+    handles, labels = axes.get_legend_handles_labels()
+    legend = axes.legend(
+        handles[:_LEGEND_MAX],
+        labels[:_LEGEND_MAX],
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        borderaxespad=0.2,
+        ncols=5,
+        frameon=False,
+        fontsize="small",
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # a label with dollars in it is no formula

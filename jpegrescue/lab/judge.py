@@ -1,11 +1,9 @@
 """One file of the truth against what a run made of it."""
 
-import hashlib
 import io
-import stat
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +25,9 @@ from jpegrescue.lab.coefficients import (
     same_geometry,
     touched_mcus,
 )
+from jpegrescue.lab.consistency import flaw_of_image, flaw_of_truth
 from jpegrescue.lab.likeness import likeness, luma
+from jpegrescue.lab.listed import Bytes, Folders, listed, read_listed
 from jpegrescue.lab.match import Match
 from jpegrescue.lab.tally import Tally, tally
 from jpegrescue.model.decode import Segment
@@ -37,25 +37,10 @@ from jpegrescue.model.jpeg import Frame
 from jpegrescue.model.problem import Problem
 from jpegrescue.model.report import Image, OutputFile
 from jpegrescue.model.truth import TrueImage
-from jpegrescue.report.names import is_safe
 from jpegrescue.resync.decode import picture_frame
-from jpegrescue.source.crypt.sector import SECTOR_SIZES
-from jpegrescue.source.crypt.spec import SPECS
 
 NO_PICTURE = frozenset({"mask"})
 """Kinds of PNG files that show something else than the picture."""
-
-Bytes = NDArray[np.uint8]
-
-_FAR = 1 << 53  # no address lies beyond it
-
-
-@dataclass(frozen=True, slots=True)
-class Folders:
-    """Where the files lie that a report and a truth list."""
-
-    run: Path
-    truth: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +74,16 @@ def judge(match: Match, folders: Folders) -> FileScore:
     if isinstance(material, Problem):
         return _score(match, (*match.problems, material))
     counted = tally(match.truth, material.original, material.damaged, material.best)
+    told = (*match.problems, *_slack_cut(match.truth, material))
     original = decode_file(material.original)
     if isinstance(original, Problem):
         detail = f"only bytes were compared, as the original cannot be decoded: {original.detail}"
         problem = Problem("original_undecodable", "warning", detail)
-        return _score(match, (*match.problems, problem), material, counted)
+        return _score(match, (*told, problem), material, counted)
     touched = touched_mcus(original, material.original, altered_bits(material.original, material.damaged))
     mcus = _judge_mcus(original, material, match.image, touched)
     pictures, refused = _judge_pictures(original, match.image, folders.run, touched)
-    problems = (*match.problems, *_original_damage(original), *mcus.problems, *refused)
+    problems = (*told, *_original_damage(original), *mcus.problems, *refused)
     return _score(match, problems, material, counted, mcus, pictures)
 
 
@@ -154,88 +140,54 @@ def _load(truth: TrueImage, image: Image, folders: Folders) -> _Material | Probl
     damaged = _truth_file(truth, "damaged", folders)
     if isinstance(damaged, Problem):
         return damaged
-    contradiction = _contradiction(truth, original, damaged)
-    if contradiction is not None:
-        return Problem("truth_invalid", "error", f"truth.json does not fit the files of the set: {contradiction}")
-    best = _best_bytes(truth, image, folders, original, damaged)
+    flaw = _flaw(truth, image, original, damaged)
+    best = flaw or _best_bytes(truth, image, folders, damaged)
     if isinstance(best, Problem):
         return best
-    aligned = _output(image, "aligned")
-    coefficients = best if aligned is None else _run_file(folders.run, aligned)
+    aligned = listed(image, "aligned")
+    coefficients = best if aligned is None else read_listed(folders.run, aligned, "output")
     if isinstance(coefficients, Problem):
         return coefficients
     return _Material(original, damaged, best, coefficients)
 
 
+def _flaw(truth: TrueImage, image: Image, original: Bytes, damaged: Bytes) -> Problem | None:
+    """Why the truth or the report cannot be trusted."""
+    flaw = flaw_of_truth(truth, original, damaged)
+    if flaw is not None:
+        return Problem("truth_invalid", "error", f"truth.json does not fit the files of the set: {flaw}")
+    flaw = flaw_of_image(image)
+    if flaw is not None:
+        return Problem("report_invalid", "error", f"report.json contradicts itself: {flaw}")
+    return None
+
+
 def _truth_file(truth: TrueImage, kind: str, folders: Folders) -> Bytes | Problem:
-    output = _output(truth, kind)
+    output = listed(truth, kind)
     if output is None:
         return Problem("truth_missing", "error", f"truth.json lists no {kind} file")
-    return _read(folders.truth, output, "truth", "changed after the set was made")
+    return read_listed(folders.truth, output, "truth")
 
 
-def _run_file(folder: Path, output: OutputFile) -> Bytes | Problem:
-    return _read(folder, output, "output", "changed after the run")
-
-
-def _read(folder: Path, output: OutputFile, whose: str, changed: str) -> Bytes | Problem:
-    """The bytes of a listed file, if they are those that were listed."""
-    if not is_safe(output.path):
-        return Problem(f"{whose}_unsafe", "error", f"{output.path} is no name of a file in its folder: not read")
-    path = folder / output.path
-    try:
-        status = path.stat()
-        regular = stat.S_ISREG(status.st_mode)  # a pipe in its place would keep us waiting
-        data = path.read_bytes() if regular and status.st_size == output.size else b""
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        return Problem(f"{whose}_missing", "error", f"{output.path} cannot be read: {reason}")
-    if not regular or len(data) != output.size or hashlib.sha256(data).hexdigest() != output.sha256:
-        return Problem(f"{whose}_edited", "error", f"{output.path} was {changed}: its SHA-256 is another")
-    return np.frombuffer(data, np.uint8)
-
-
-def _contradiction(truth: TrueImage, original: Bytes, damaged: Bytes) -> str | None:
-    """What in the truth cannot be, given the files themselves; whoever edits it must not get a score."""
-    recipe = truth.recipe
-    altered = np.ones(original.size, np.bool_)
-    shared = min(original.size, damaged.size)
-    altered[:shared] = original[:shared] != damaged[:shared]
-    checks = (
-        (any(o.kind == "original" and o.sha256 == truth.sha256 for o in truth.outputs), "the SHA-256 of the original"),
-        (original.size == truth.size, "the size of the original"),
-        (recipe.cipher is None or recipe.cipher in SPECS, f"the cipher {recipe.cipher}"),
-        (recipe.cipher is None or recipe.sector_size in SECTOR_SIZES, f"sectors of {recipe.sector_size} bytes"),
-        (0 <= truth.scan.start < truth.scan.end <= original.size, "the range of the scan"),
-        (all(0 <= bit < _FAR for bit in truth.flipped_bits), "the flipped bits"),
-        (all(0 <= r.start <= r.end < _FAR for r in (*truth.overwritten, *truth.changed)), "a range of bytes"),
-        (np.array_equal(_mask(truth.changed, original.size), altered), "the bytes that changed"),
-    )
-    return next((what for fits, what in checks if not fits), None)
-
-
-def _mask(ranges: Iterable[ByteRange], size: int) -> NDArray[np.bool_]:
-    mask = np.zeros(size, np.bool_)
-    for part in ranges:
-        mask[max(part.start, 0) : max(part.end, 0)] = True
-    return mask
-
-
-def _best_bytes(truth: TrueImage, image: Image, folders: Folders, original: Bytes, damaged: Bytes) -> Bytes | Problem:
-    """The repaired file, else the carved one, else what the run read, which the truth has."""
-    output = _output(image, "repaired") or _output(image, "carved")
+def _best_bytes(truth: TrueImage, image: Image, folders: Folders, damaged: Bytes) -> Bytes | Problem:
+    """The repaired file, else the carved one, else the damaged file of the truth if that is what the run read."""
+    output = listed(image, "repaired") or listed(image, "carved")
     if output is not None:
-        return _run_file(folders.run, output)
-    for kind, data in (("damaged", damaged), ("original", original)):
-        known = _output(truth, kind)
-        if known is not None and known.sha256 == image.hashes.sha256:
-            return data
-    detail = f"the run neither wrote the bytes of {image.name} nor are they those that {truth.name} has"
+        return read_listed(folders.run, output, "output")
+    known = listed(truth, "damaged")
+    if known is not None and image.evidence is not None and image.evidence.hashes.sha256 == known.sha256:
+        return damaged
+    detail = f"the run neither wrote the bytes of {image.name} nor read those of {truth.name} as they decrypt"
     return Problem("output_missing", "error", detail)
 
 
-def _output(image: Image | TrueImage, kind: str) -> OutputFile | None:
-    return next((output for output in image.outputs if output.kind == kind), None)
+def _slack_cut(truth: TrueImage, material: _Material) -> tuple[Problem, ...]:
+    """Said where the run has the damaged file without bytes that follow its EOI: it may, and is not identical then."""
+    best, damaged = material.best, material.damaged
+    if not truth.scan.end <= best.size < damaged.size or not np.array_equal(best, damaged[: best.size]):
+        return ()
+    detail = f"the run left out {damaged.size - best.size} bytes that follow the picture"
+    return (Problem("slack_cut", "info", detail, best.size),)
 
 
 def _judge_mcus(original: DecodedFile, material: _Material, image: Image, touched: NDArray[np.bool_]) -> _McuScore:
@@ -310,7 +262,7 @@ def _samples(original: DecodedFile) -> Bytes:
 
 def _picture(folder: Path, output: OutputFile, frame: Frame) -> Bytes | Problem:
     """Samples of a PNG file, grey or RGB, if it has the size of `frame`; no other size is ever decompressed."""
-    data = _run_file(folder, output)
+    data = read_listed(folder, output, "output")
     if isinstance(data, Problem):
         return data
     try:

@@ -2,7 +2,8 @@
 
 import importlib
 import math
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -54,6 +55,11 @@ def luma(samples: NDArray[np.uint8]) -> NDArray[np.int32]:
 def psnr(mse: float) -> float | None:
     """Peak signal-to-noise ratio in dB of 8-bit samples, `None` (infinite) where `mse` is 0."""
     return 10.0 * math.log10(PEAK * PEAK / mse) if mse > 0 else None
+
+
+def psnr_of_mean(mses: Sequence[float]) -> float | None:
+    """PSNR in dB of the mean of `mses`, `None` where it is infinite, or where there is none to take the mean of."""
+    return psnr(statistics.fmean(mses)) if mses else None
 
 
 def likeness(
@@ -130,12 +136,12 @@ def structural_similarity() -> Callable[..., Any]:
     """scikit-image's function of that name.
 
     Raises:
-        UsageError: scikit-image is not installed.
+        UsageError: scikit-image is not installed, or not so that it can be used.
     """
     try:
         found: Callable[..., Any] = importlib.import_module("skimage.metrics").structural_similarity
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise UsageError(
-            f"evaluating pictures needs scikit-image, and {error.name} is missing: pip install 'jpegrescue[eval]'"
+            f"evaluating pictures needs scikit-image, which cannot be used ({error}): pip install 'jpegrescue[eval]'"
         ) from None
     return found

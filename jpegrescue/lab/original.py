@@ -3,17 +3,18 @@
 import io
 import struct
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import PIL
-from PIL import Image, features
+from PIL import Image, UnidentifiedImageError, features
 
 from jpegrescue.flow.grade import cannot_decode
 from jpegrescue.jpeg.markers import APP0, APP1, SOI, SOS
 from jpegrescue.jpeg.parse import parse
 from jpegrescue.model.evidence import ByteRange
+from jpegrescue.model.jpeg import JpegStructure
 from jpegrescue.model.problem import Problem
 from jpegrescue.model.truth import Making
 from jpegrescue.resync.decode import decode
@@ -24,6 +25,8 @@ THUMBNAIL_SAMPLING: Sampling = "4:2:2"
 """As 13 of 16 camera files have it, and all 11 of them whose thumbnail has DCF's 160×120 pixels."""
 THUMBNAIL_QUALITIES = (80, 60, 40, 20)
 """Of a thumbnail: the first with which it fits into its segment is taken."""
+SIDE_MAX = 65500
+"""Pixels that a side of a picture may have for libjpeg to encode it."""
 _SEGMENT_MAX = 65533  # bytes of parameters
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
@@ -31,6 +34,10 @@ _UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.D
 """What Pillow raises on pictures that it cannot read or write."""
 _WIDE_GREY = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 _GREY = ("1", "L", "LA", "La")
+_APP13 = APP0 + 13
+_XMP = ((APP1, b"http://ns.adobe.com/xap/1.0/\0"), (APP1, b"http://ns.adobe.com/xmp/extension/\0"))
+_WITH_PREVIEWS = ((APP0, b"JFXX\0"), (APP1, b"Exif\0"), *_XMP, (_APP13, b"Photoshop 3.0\0"))
+"""Segments that can hold a preview, whatever else they say: their markers and how their parameters begin."""
 _SHORT, _LONG, _RATIONAL, _UNDEFINED = 3, 4, 5, 7  # TIFF field types
 _Field = tuple[int, int, int, bytes]  # tag, type, count, value
 
@@ -61,19 +68,25 @@ class Original:
 def make_original(source: bytes, wish: Wish) -> Original | Problem:
     """The original made of the file `source`, or why there can be none.
 
-    A JPEG file is taken byte for byte unless its thumbnail is to change. Then its Exif segments and the previews in
-    APP0 go, with all that they say; a new thumbnail comes in a new Exif segment, the picture itself stays as it is. An
-    MPF index behind them still finds its pictures; only the size it gives for the first is then that of the source.
+    A JPEG file is taken byte for byte unless its thumbnail is to change. Then its Exif, XMP and Photoshop segments and
+    the previews in APP0 go, with all that they say; a new thumbnail comes in a new Exif segment, the picture itself
+    stays as it is. An MPF index behind them still finds its pictures; only the size it gives for the first is then that
+    of the source.
 
     A PNG picture of any kind becomes 8-bit grey or RGB, alpha laid on white, colour profiles passed over, and is
-    encoded with the Huffman tables of T.81 annex K.
+    encoded with the Huffman tables of T.81 annex K. It and new thumbnails are as the encoder at hand makes them, which
+    the original's `making` names: another version may make other bytes.
     """
     problems: tuple[Problem, ...] = ()
     try:
         if source.startswith(_JPEG):
             data, making = source, Making(None, None, None, None, str(wish.thumbnail))
         elif source.startswith(_PNG):
-            data, making = _encoded(_picture(source), wish)
+            picture = _picture(source)
+            if max(picture.size) > SIDE_MAX:
+                detail = f"{picture.width} × {picture.height} pixels: JPEG is encoded with at most {SIDE_MAX} a side"
+                return Problem("source_too_large", "error", detail)
+            data, making = _encoded(picture, wish)
         else:
             return Problem("source_unsupported", "error", "neither a JPEG nor a PNG file")
         if wish.thumbnail == "none":
@@ -83,10 +96,19 @@ def make_original(source: bytes, wish: Wish) -> Original | Problem:
             if isinstance(made, Problem):
                 return made
             payload, problems = made
-            data = _with_exif(data, payload)
+            data, making = _with_exif(data, payload), replace(making, encoder=_encoder())
     except _UNREADABLE as error:
-        return Problem("source_undecodable", "error", f"the picture cannot be read: {error}")
+        return Problem("source_undecodable", "error", f"the picture cannot be read: {_cause(error)}")
     return _examined(data, making, problems)
+
+
+def _cause(error: Exception) -> str:
+    """Why Pillow cannot read a picture. Its own words may hold an address in memory, other ones in every run."""
+    if isinstance(error, Image.DecompressionBombError):
+        return "it has so many pixels that it may be a decompression bomb"
+    if isinstance(error, UnidentifiedImageError):
+        return "its header is damaged"
+    return "its data are damaged or incomplete"
 
 
 def _examined(data: bytes, making: Making, problems: tuple[Problem, ...]) -> Original | Problem:
@@ -105,8 +127,17 @@ def _examined(data: bytes, making: Making, problems: tuple[Problem, ...]) -> Ori
             *problems,
             Problem("source_damaged", "warning", f"damaged before anything was done to it: {detail}"),
         )
+    scan = scan_of(structure)
+    assert scan is not None  # noqa: S101  (`cannot_decode` has refused that)
+    return Original(data, making, scan, problems)
+
+
+def scan_of(structure: JpegStructure) -> ByteRange | None:
+    """From the first scan's data to behind EOI, or to the last scan's end; `None` without a scan."""
+    if not structure.scans:
+        return None
     end = structure.scans[-1].end if structure.eoi is None else structure.eoi + 2
-    return Original(data, making, ByteRange(structure.scans[0].start, end), problems)
+    return ByteRange(structure.scans[0].start, end)
 
 
 def _picture(source: bytes) -> Image.Image:
@@ -129,15 +160,19 @@ def _picture(source: bytes) -> Image.Image:
 
 def _encoded(picture: Image.Image, wish: Wish) -> tuple[bytes, Making]:
     data = _jpeg(picture, wish.quality, wish.sampling, wish.restart_interval)
-    turbo = features.version_feature("libjpeg_turbo")
-    library = f"libjpeg-turbo {turbo}" if turbo else f"libjpeg {features.version('jpg')}"
     return data, Making(
-        encoder=f"Pillow {PIL.__version__}, {library}",
+        encoder=_encoder(),
         quality=wish.quality,
         sampling="grey" if picture.mode == "L" else wish.sampling,
         restart_interval=wish.restart_interval,
         thumbnail=str(wish.thumbnail),
     )
+
+
+def _encoder() -> str:
+    turbo = features.version_feature("libjpeg_turbo")
+    library = f"libjpeg-turbo {turbo}" if turbo else f"libjpeg {features.version('jpg')}"
+    return f"Pillow {PIL.__version__}, {library}"
 
 
 def _jpeg(picture: Image.Image, quality: int, sampling: Sampling, restart_interval: int = 0) -> bytes:
@@ -165,7 +200,7 @@ def _exif_that_fits(picture: Image.Image, side: int) -> tuple[bytes, tuple[Probl
 
 
 def _with_exif(data: bytes, payload: bytes | None) -> bytes:
-    """The JPEG file `data` with `payload` as its only Exif segment and without other previews in its header.
+    """The JPEG file `data` with `payload` as its only Exif segment and without what else in its header holds previews.
 
     A JFIF header stays, and stays first: it decides how decoders take the components.
     """
@@ -184,7 +219,7 @@ def _with_exif(data: bytes, payload: bytes | None) -> bytes:
         at = segment.end
         if kind == (APP0, b"JFIF\0"):
             out += _without_raster(raw)
-        elif kind not in ((APP0, b"JFXX\0"), (APP1, b"Exif\0")):
+        elif not any(segment.marker == marker and raw.startswith(name, 4) for marker, name in _WITH_PREVIEWS):
             out += raw
     return bytes(out + data[at:])
 

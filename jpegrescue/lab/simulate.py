@@ -1,7 +1,6 @@
 """`simulate`: a data set of damaged files whose every error is known."""
 
 import hashlib
-import logging
 import stat
 import time
 from collections.abc import Iterator, Sequence
@@ -10,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from jpegrescue import __version__
-from jpegrescue.errors import EvidenceError, OutputError
+from jpegrescue.errors import EvidenceError
 from jpegrescue.flow.progress import NoProgress, Progress
-from jpegrescue.flow.session import REWRITE_SECONDS, REWRITE_SHARE
+from jpegrescue.flow.session import REWRITE_SHARE, conduct
 from jpegrescue.lab.damage import Damaged, Donor, damage
 from jpegrescue.lab.draws import Draws
 from jpegrescue.lab.original import Original, Wish, make_original
@@ -29,8 +28,6 @@ SOURCE_BYTES_MAX = 256 << 20
 FLIPS_MAX = 1_000_000  # expected in one file: the truth lists each
 MADE_UP_KEY = {"cbc": 16, "xts": 64}
 """Bytes of a key that is made up, by the cipher's mode."""
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +60,13 @@ def simulate(options: SimulateOptions, progress: Progress | None = None) -> Simu
     """Build a data set; Ctrl-C ends it early with a valid truth, state `interrupted`.
 
     Of every file NAME.original.jpg, NAME.damaged.jpg and, where there is a cipher, NAME.enc. What befalls a file
-    depends on its bytes, the recipe and the key alone: not on its name, nor on the other files. Only `foreign` takes
-    clusters from them, whatever their order.
+    depends on the original's bytes, the recipe and the key alone: not on its name, nor on the other files. Only
+    `foreign` takes clusters from them, whatever their order. The original is the source itself, so that damage is the
+    same on every machine; but one that is encoded here, or whose thumbnail is, has other bytes, and other damage, where
+    another version of the encoder is at work (see `Making`).
+
+    A run that is killed leaves a truth that lists what was finished up to a moment before. Files behind that are named
+    in a Problem by the next run into the folder, like everything there that no truth lists.
 
     Raises:
         EvidenceError: not one of the files can be used; a single one that cannot is a problem of the run.
@@ -74,27 +76,33 @@ def simulate(options: SimulateOptions, progress: Progress | None = None) -> Simu
     read = options.files if options.key_file is None else (*options.files, options.key_file)
     try:
         with OutputFolder.open(options.output, evidence=read, force=options.force, index=TRUTH_NAME) as folder:
-            return _conduct(_Ledger(folder, options), options, progress)
+            ledger = _Ledger(folder, options)
+            return conduct(ledger, lambda: _simulate_all(ledger, options, progress))
     finally:
         progress.close()
 
 
 class _Ledger:
-    """The truth so far, and on disk a copy that is valid at any moment from the first usable file on."""
+    """The truth so far, and on disk a copy that is valid at any moment from the first usable file on.
+
+    That copy is renewed as often as a twentieth of the time allows: what it does not list when the run is killed, no
+    later run can tell from files of somebody else.
+    """
 
     def __init__(self, folder: OutputFolder, options: SimulateOptions) -> None:
         self.folder = folder
         self.images: list[TrueImage] = []
         self.problems: list[Problem] = []
-        self._recipe = options.recipe
-        self._made_up: bytes | None = None
+        self._options = options
+        self._key_text: bytes | None = None  # of a key that is made up
         self.cipher: SectorCipher | None = None
         if options.recipe.cipher is not None:
             spec = parse_spec(options.recipe.cipher)
             key = options.key
             if key is None:
-                self._made_up = Draws("jpegrescue simulate", options.recipe.seed, "key").octets(MADE_UP_KEY[spec.mode])
-                key = Key(self._made_up)
+                made_up = Draws("jpegrescue simulate", options.recipe.seed, "key").octets(MADE_UP_KEY[spec.mode])
+                key = Key(made_up)
+                self._key_text = f"{made_up.hex()}\n".encode()
             self.cipher = SectorCipher(spec, key, options.recipe.sector_size, options.recipe.iv_unit)
         self._begun = False
         self._next_write = 0.0
@@ -106,50 +114,48 @@ class _Ledger:
         self._begun = True
         if self.folder.strays:
             detail = f"{len(self.folder.strays)} files of earlier runs, which no truth lists, lie in the folder: "
-            self.problems.append(Problem("unlisted_files", "warning", f"{detail}{self.folder.strays[0]} and the like"))
-        self.write("running")
-        if self._made_up is not None:
-            self.folder.write(KEY_NAME, f"{self._made_up.hex()}\n".encode(), "key", private=True)
+            self.note(Problem("unlisted_files", "warning", f"{detail}{self.folder.strays[0]} and the like"))
+        self._write("running")
+        if self._key_text is not None:
+            self.folder.write(KEY_NAME, self._key_text, "key", private=True)
+        self._next_write = 0.0  # the first file is listed at once
 
     def add(self, image: TrueImage) -> None:
         """Enter a file of the set."""
         self.images.append(image)
         if time.monotonic() >= self._next_write:
-            self.write("running")
+            self._write("running")
 
-    def write(self, state: RunState) -> Truth:
-        """Put the truth on disk."""
+    def note(self, problem: Problem) -> None:
+        """Add a problem of the run."""
+        self.problems.append(problem)
+
+    def finish(self, state: RunState) -> SimulateOutcome:
+        """Write the truth for the last time and hand it back.
+
+        Raises:
+            EvidenceError: everything was done, and not one file could be used; then nothing is written.
+        """
+        if state == "done" and not self.images:
+            raise EvidenceError(f"no file can be used: {self.problems[0].detail}", path=self._options.files[0])
+        return SimulateOutcome(self._write(state), self.folder.path)
+
+    def _write(self, state: RunState) -> Truth:
         began = time.monotonic()
+        key_text = self._key_text if self._begun else None
         truth = Truth(
             version=__version__,
             state=state,
-            recipe=self._recipe,
-            key_file=KEY_NAME if self._begun and self._made_up is not None else None,
+            recipe=self._options.recipe,
+            key_file=None if key_text is None else KEY_NAME,
+            key_sha256=None if key_text is None else hashlib.sha256(key_text).hexdigest(),
             images=tuple(self.images),
             problems=tuple(self.problems),
         )
         self.folder.write_index(truth)
         took = time.monotonic() - began
-        self._next_write = began + took + max(REWRITE_SECONDS, REWRITE_SHARE * took)
+        self._next_write = began + took + REWRITE_SHARE * took
         return truth
-
-
-def _conduct(ledger: _Ledger, options: SimulateOptions, progress: Progress) -> SimulateOutcome:
-    state: RunState = "done"
-    try:
-        _simulate_all(ledger, options, progress)
-    except KeyboardInterrupt:
-        state = "interrupted"
-    except Exception as error:
-        ledger.problems.append(Problem("run_failed", "error", f"the run ended early: {error}"))
-        try:
-            ledger.write("failed")
-        except OutputError as second:
-            log.warning("the truth could not be completed: %s", second)
-        raise
-    if state == "done" and not ledger.images:
-        raise EvidenceError(f"no file can be used: {ledger.problems[0].detail}", path=options.files[0])
-    return SimulateOutcome(ledger.write(state), ledger.folder.path)
 
 
 def _simulate_all(ledger: _Ledger, options: SimulateOptions, progress: Progress) -> None:
@@ -184,6 +190,8 @@ def _simulate_one(
         return
     damaged = damage(original.data, original.scan, recipe, ledger.cipher, donors)
     ledger.problems += (_named(path, problem) for problem in damaged.problems)
+    if not damaged.changed:
+        ledger.note(_named(path, Problem("undamaged", "info", "not one byte of it came out differently")))
     ledger.begin()
     ledger.add(_written(name, path, source, original, damaged, ledger.folder, recipe))
 

@@ -36,9 +36,11 @@ class PictureScore:
 class FileScore:
     """One file of the truth against what a run made of it.
 
-    `name`: in the truth; `image`: in the report, `None` if the run has no such file; `evaluated`: whether the file
-    could be judged: if not, `problems` says why, and nothing below counts. `identical`, `scan_identical`: the best
-    bytes that the run has (repaired, else carved, else its input) equal the original's, whole, or in its scan.
+    `name`: in the truth; `image`: in the report, `None` if the run has no such file, or read the original in place of
+    what became of it; `evaluated`: whether the file could be judged: if not, `problems` says why,
+    and nothing below counts. `identical`, `scan_identical`: the best bytes that the run has (repaired, else carved,
+    else its input) equal the original's, whole, or in its scan; a run that cuts off bytes behind EOI, as
+    `carve` does, is not `identical` (problem `slack_cut`, severity `info`).
     `claim_holds`: whether the claim `exact_scan` is true, `None` for the others: `consistent` and `none` say nothing
     that can be refuted. `errors`: separate errors of the truth, `errors_found`: those whose every byte the run has put
     right, `errors_false`: cipher blocks (without a cipher, bytes) that the run changed to what the original does not
@@ -101,7 +103,7 @@ class Evaluation:
     """A run against its truth, files in the order of the truth. Counts are over the files that could be evaluated.
 
     `claims_wrong`: files whose claim is false; `seconds_per_megapixel`: wall time of the whole run over the pixels of
-    all its pictures, `None` for a run that did not end or has none.
+    the originals that were judged, `None` where one of the two is not known.
     """
 
     files: tuple[FileScore, ...]

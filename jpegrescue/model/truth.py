@@ -46,9 +46,11 @@ class Foreign:
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """How the original came about: `encoder` `None` for JPEG sources, which are taken as they are.
+    """How the original came about.
 
-    `thumbnail`: `keep`, `none` or the long side in pixels of one that was made; the others are `None` unless encoded.
+    `encoder`: what encoded the picture, its thumbnail or both; `None` where neither was, but the source was taken as it
+    is. `thumbnail`: `keep`, `none` or the long side in pixels of one that was made. The others are `None` for JPEG
+    sources, whose picture is never encoded anew.
     """
 
     encoder: str | None
@@ -88,7 +90,10 @@ class TrueImage:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """The whole of `truth.json`. It never holds the key; `key_file` names the file of one that was made up."""
+    """The whole of `truth.json`. It never holds the key; `key_file` names the file of one that was made up.
+
+    `key_sha256`: of that file, by which a later run tells that it is the one that was written here.
+    """
 
     version: str
     state: RunState
@@ -96,4 +101,5 @@ class Truth:
     key_file: str | None
     images: tuple[TrueImage, ...]
     problems: tuple[Problem, ...]
+    key_sha256: str | None = field(default=None, kw_only=True)
     schema_version: Literal[1] = field(default=1, kw_only=True)

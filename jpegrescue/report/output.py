@@ -7,6 +7,7 @@ import io
 import json
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ RESULT_SUFFIXES = (".carved.jpg", ".decoded.png", ".sca.png", ".original.jpg", "
 """What marks a file as the result of a run."""
 
 _TEMPORARY = ".jpegrescue-{}.part"
+_KEY_FILE_MAX = 1024  # bytes; a key of AES-256 in XTS mode has 129, its line feed included
 _CAUSES = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -49,11 +51,15 @@ class OutputFolder:
 
     Files appear under their names only when they are complete and on disk. Methods may be called from several threads,
     as long as the names differ. Every method that writes raises OutputError with a sentence that says why it cannot.
-    `strays`: files with the suffix of a result that lay here before and that no report lists, so they were left alone.
+    `strays`: files with the suffix of a result that lay here before and that no report lists, so they were left alone;
+    what the run reads is none of them.
     """
 
-    def __init__(self, path: Path, lock: int, evidence: frozenset[tuple[int, int]], index: str) -> None:
+    def __init__(
+        self, path: Path, lock: int, evidence: frozenset[tuple[int, int]], index: str, made: Sequence[Path]
+    ) -> None:
         self.path = path
+        self._made = made  # folders that were not there before, the innermost first
         self._index = index
         self.strays: tuple[str, ...] = ()
         self._lock: int | None = lock
@@ -67,8 +73,9 @@ class OutputFolder:
     ) -> Self:
         """Make or take the folder `path`; `None`: a new `jpegrescue-<UTC time>` in the working directory.
 
-        `evidence`: files and devices that the run reads; they are never overwritten. With `force`, what the report (or
-        truth) of an earlier run lists as its outputs is removed together with it; nothing else is. `index`: which of
+        `evidence`: files and devices that the run reads; they are never overwritten, nor taken for results of another
+        run. With `force`, what the report (or truth) of an earlier run lists as its outputs is removed together with
+        it; nothing else is, and of a key only the very file whose SHA-256 the truth gives. `index`: which of
         `INDEX_NAMES` this run writes.
 
         Raises:
@@ -85,9 +92,10 @@ class OutputFolder:
                     f"{path} lies on {item}, which is being read: choose a folder on another medium", option="--output"
                 )
         with _explained(path, "cannot be used as output folder"):
+            made = [folder for folder in (path, *path.parents) if not folder.exists()]
             path.mkdir(parents=True, exist_ok=True)
             lock = _locked(path)
-        folder = cls(path, lock, frozenset(_identities(evidence)), index)
+        folder = cls(path, lock, frozenset(_identities(evidence)), index, made)
         try:
             folder._prepare(force=force)
         except BaseException:
@@ -104,8 +112,11 @@ class OutputFolder:
         self.close()
 
     def close(self) -> None:
-        """Let other runs use the folder; a second call does nothing."""
+        """Let other runs use the folder; one that `open` made goes if it is empty. A second call does nothing."""
         if self._lock is not None:
+            with suppress(OSError):  # ends at the first that is not empty
+                for folder in self._made:
+                    folder.rmdir()
             os.close(self._lock)
             self._lock = None
 
@@ -160,7 +171,11 @@ class OutputFolder:
         """Refuse or make way, then find out whether files can be written here at all before the long run begins."""
         with _explained(self.path, "cannot be used as output folder"):
             entries = sorted(entry.name for entry in self.path.iterdir())
-            results = [name for name in entries if name in INDEX_NAMES or name.endswith(RESULT_SUFFIXES)]
+            results = [
+                name
+                for name in entries
+                if name in INDEX_NAMES or (name.endswith(RESULT_SUFFIXES) and not self._is_read(self.path / name))
+            ]
             if results and not force:
                 raise UsageError(
                     f"{self.path} holds results of another run ({results[0]}): choose another folder, or give --force "
@@ -184,8 +199,11 @@ class OutputFolder:
             path.unlink(missing_ok=True)
         return set(doomed)
 
+    def _is_read(self, path: Path) -> bool:
+        return not self._evidence.isdisjoint(_identities([path]))
+
     def _refuse_evidence(self, path: Path) -> None:
-        if not self._evidence.isdisjoint(_identities([path])):
+        if self._is_read(path):
             raise UsageError(f"{path} is being read and would be overwritten: choose another folder", option="--output")
 
     def _refuse_foreign(self, path: Path) -> None:
@@ -297,10 +315,20 @@ def _listed_outputs(index: Path) -> list[str]:
     try:
         int(content["schema_version"])
         listed = [str(output["path"]) for image in content["images"] for output in image["outputs"]]
-        key = [KEY_NAME] if content.get("key_file") == KEY_NAME else []
+        key_sha256 = content.get("key_sha256") if content.get("key_file") == KEY_NAME else None
     except (AttributeError, KeyError, TypeError, ValueError):
         raise UsageError(
             f"{index} was not written by this program and would be overwritten: choose another folder",
             option="--output",
         ) from None
-    return [name for name in listed if is_safe(name) and name.endswith(RESULT_SUFFIXES)] + key
+    ours = [name for name in listed if is_safe(name) and name.endswith(RESULT_SUFFIXES)]
+    return [*ours, KEY_NAME] if key_sha256 and key_sha256 == _sha256(index.with_name(KEY_NAME)) else ours
+
+
+def _sha256(path: Path) -> str | None:
+    """Digest of a file; `None` of anything else, and of a file too large to be a key that was made up."""
+    with suppress(OSError):
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode) and status.st_size <= _KEY_FILE_MAX:
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+    return None

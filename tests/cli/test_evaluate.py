@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 import skimage.metrics  # noqa: F401  (scipy must be there for good before a fixture hides it for a while)
 
+from jpegrescue.cli.scores import Figure
+from jpegrescue.errors import OutputError
 from jpegrescue.lab.evaluate import sum_up
+from jpegrescue.lab.figure import draw
 from jpegrescue.model.evaluation import Evaluation, FileScore
 from jpegrescue.model.problem import Problem
 from jpegrescue.report.json import from_json, to_json
@@ -56,7 +59,8 @@ def command(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
 def test_the_real_command(folders: tuple[Path, Path], tmp_path: Path) -> None:
     """`main` hides scipy, which scikit-image needs: only a process of its own shows that it is found again."""
     figure = tmp_path / "figure.png"
-    figure.write_bytes(b"an older one")
+    figure.write_bytes(draw(sum_up(REPORT, (), ())))
+    older = figure.read_bytes()
     before = {path: path.read_bytes() for folder in folders for path in folder.iterdir()}
 
     done = command(*folders, "--json", "--plot", figure)
@@ -66,6 +70,7 @@ def test_the_real_command(folders: tuple[Path, Path], tmp_path: Path) -> None:
     assert (result.evaluated, result.errors, result.identical) == (2, 1, 1)
     assert result.summaries[0].ssim_mean is not None
     assert figure.read_bytes().startswith(b"\x89PNG")
+    assert figure.read_bytes() != older
     assert {path: path.read_bytes() for folder in folders for path in folder.iterdir()} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figure.png", "run", "truth"]
 
@@ -117,6 +122,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
 
         module = ModuleType("jpegrescue.lab.evaluate")
         module.evaluate = evaluate  # type: ignore[attr-defined]
+        module.sources = lambda _run, _truth: (Path("source.png"),)  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, module.__name__, module)
         return asked
 
@@ -196,3 +202,57 @@ def test_a_figure_that_cannot_be_written_is_refused_before_the_work(
     target = str(tmp_path / name) if name else ""
 
     assert (run("evaluate", tmp_path / "r", tmp_path / "t", "--plot", target).code, asked) == (code, [])
+
+
+@pytest.mark.parametrize("name", ["photo.png", "evidence.PNG"])
+def test_a_figure_never_replaces_what_is_no_figure(
+    run: Run, judged: Callable[..., list[Any]], tmp_path: Path, name: str
+) -> None:
+    asked = judged(SOUND)
+    (tmp_path / name).write_bytes(photo(16, 16))
+
+    result = run("evaluate", tmp_path / "r", tmp_path / "t", "--plot", tmp_path / name)
+
+    assert (result.code, asked) == (2, [])
+    assert "exists and is no figure" in result.err
+    assert (tmp_path / name).read_bytes() == photo(16, 16)
+
+
+def test_a_figure_never_replaces_a_source(
+    run: Run, judged: Callable[..., list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even one that is a figure itself, from which somebody made a data set."""
+    asked = judged(SOUND)
+    monkeypatch.chdir(tmp_path)
+    content = draw(sum_up(REPORT, (), ()))
+    Path("source.png").write_bytes(content)
+
+    result = run("evaluate", "r", "t", "--plot", tmp_path / "source.png")
+
+    assert (result.code, asked) == (2, [])
+    assert "is what the run or the truth was made of" in result.err
+    assert Path("source.png").read_bytes() == content
+
+
+def test_a_folder_in_the_place_of_the_figure_is_refused_before_the_work(
+    run: Run, judged: Callable[..., list[Any]], tmp_path: Path
+) -> None:
+    asked = judged(SOUND)
+    (tmp_path / "d.png").mkdir()
+
+    assert (run("evaluate", "r", "t", "--plot", tmp_path / "d.png").code, asked) == (2, [])
+
+
+def test_a_figure_that_fails_does_not_take_the_result_with_it(
+    run: Run, judged: Callable[..., list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged(SOUND)
+
+    def fail(*_: object) -> None:
+        raise OutputError("no space", path=tmp_path)
+
+    monkeypatch.setattr(Figure, "write", fail)
+
+    result = run("evaluate", "r", "t", "--json", "--plot", tmp_path / "f.png")
+    assert result.code == 1
+    assert result.out.encode() == to_json(sum_up(REPORT, [SOUND], ()))

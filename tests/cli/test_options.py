@@ -34,6 +34,7 @@ def test_a_key_in_a_file(run: Run, flow: Flow, tmp_path: Path, content: bytes) -
     run("carve", "dump.bin", "--key-file", tmp_path / "key")
 
     assert flow.asked[0].key.key == Key(bytes.fromhex(KEY))
+    assert flow.asked[0].key.key_file == tmp_path / "key"
 
 
 def test_a_key_in_the_environment(run: Run, flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:

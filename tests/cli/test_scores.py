@@ -1,6 +1,7 @@
 """How an evaluation is shown: for scripts, for people, and without a word too much."""
 
 import io
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 
 from jpegrescue.cli import present, scores
 from jpegrescue.cli.scores import COLUMNS, Figure, show, summarise, tab_separated
-from jpegrescue.errors import OutputError
+from jpegrescue.errors import OutputError, UsageError
 from jpegrescue.lab.evaluate import sum_up
 from jpegrescue.model.evaluation import Evaluation, FileScore, PictureScore
 from jpegrescue.model.problem import Problem
@@ -105,7 +106,7 @@ def test_a_terminal_gets_a_table_of_80_columns_and_a_summary(terminal: Terminal)
 
 def test_the_summary_in_words() -> None:
     right = replace(PICTURED, claim="exact_scan", claim_holds=True, scan_identical=True, identical=True)
-    report = replace(REPORT, run=replace(REPORT.run, seconds=3.072))
+    report = replace(REPORT, run=replace(REPORT.run, seconds=0.1))
 
     said = summarise(sum_up(report, [right, PICTURED, UNJUDGED], ()))
 
@@ -154,25 +155,62 @@ def test_a_long_table_shows_first_what_needs_a_look(terminal: Terminal) -> None:
 
 def test_a_figure_replaces_an_older_one_whole(tmp_path: Path) -> None:
     target = tmp_path / "figure.png"
-    target.write_bytes(b"older")
+    Figure(target, apart_from=[]).write(evaluation())
+    older = target.read_bytes()
 
     Figure(target, apart_from=[tmp_path / "elsewhere"]).write(evaluation(PICTURED))
 
     assert target.read_bytes().startswith(b"\x89PNG")
+    assert target.read_bytes() != older
     assert [path.name for path in tmp_path.iterdir()] == ["figure.png"]
 
 
-def test_a_figure_does_not_write_through_a_link(tmp_path: Path) -> None:
-    """A link to a file of the run must not lead the figure into it."""
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "a.png").write_bytes(b"evidence")
-    link = tmp_path / "figure.png"
-    link.symlink_to(tmp_path / "run" / "a.png")
+@pytest.mark.parametrize("kind", ["link", "broken link", "pipe", "folder", "photo", "empty"])
+def test_a_figure_takes_the_place_of_nothing_else(tmp_path: Path, kind: str) -> None:
+    """Of a link that leads to a figure neither: to a reader of the folder it is not the figure that it was."""
+    target = tmp_path / "figure.png"
+    Figure(tmp_path / "older.png", apart_from=[]).write(evaluation())
+    if kind == "link":
+        target.symlink_to(tmp_path / "older.png")
+    elif kind == "broken link":
+        target.symlink_to(tmp_path / "nowhere")
+    elif kind == "pipe":
+        os.mkfifo(target)
+    elif kind == "folder":
+        target.mkdir()
+    else:
+        target.write_bytes(b"\x89PNG\r\n\x1a\nSoftware\0matplotlib" if kind == "photo" else b"")
 
-    Figure(link, apart_from=[tmp_path / "run"]).write(evaluation(PICTURED))
+    with pytest.raises(UsageError, match="exists and is no figure of an evaluation"):
+        Figure(target, apart_from=[])
 
-    assert (tmp_path / "run" / "a.png").read_bytes() == b"evidence"
-    assert link.read_bytes().startswith(b"\x89PNG")
+
+def test_a_figure_is_never_a_source_by_any_name(tmp_path: Path) -> None:
+    target = tmp_path / "figure.png"
+    Figure(target, apart_from=[]).write(evaluation())
+    (tmp_path / "link").symlink_to(target)
+    os.link(target, tmp_path / "other")
+
+    for source in (target, tmp_path / "x" / ".." / "figure.png", tmp_path / "link", tmp_path / "other"):
+        with pytest.raises(UsageError, match="made of"):
+            Figure(target, apart_from=[], sources=[source])
+    with pytest.raises(UsageError, match="made of"):
+        Figure(tmp_path / "gone.png", apart_from=[], sources=[tmp_path / "gone.png"])
+    Figure(target, apart_from=[], sources=[Path("\0"), tmp_path / "nowhere"])
+
+
+def test_a_folder_that_takes_no_files_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scores.os, "access", lambda *_: False)
+
+    with pytest.raises(OutputError, match="cannot be written to"):
+        Figure(tmp_path / "figure.png", apart_from=[])
+
+
+def test_what_is_only_worth_knowing_is_nothing_wrong() -> None:
+    noted = replace(SCORE, mcus_claimed_wrong=0, problems=(Problem("slack_cut", "info", "5 bytes"),))
+
+    assert scores._fine(noted)
+    assert not scores._fine(replace(noted, problems=(Problem("slack_cut", "warning", "5 bytes"),)))
 
 
 def test_a_figure_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:

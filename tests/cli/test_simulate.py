@@ -120,7 +120,8 @@ class TestOptions:
             (("--count", "0", "--damage", "page"), "--count"),
             (("--damage", "tail", "--count", "1"), "--count has no meaning for --damage tail"),
             (("--damage", "fire"), "--damage"),
-            (("--cipher", "rot13"), "unknown cipher"),
+            (("--cipher", "rot13"), "unknown cipher 'rot13'; known are aes-cbc-essiv:sha256,"),
+            (("--cipher", "rot13"), "aes-cbc-essivbe32:sha256, none"),
             (("--cipher", "none", "--key", KEY), "--cipher none takes no key"),
             (("--key", KEY, "--key-file", "k"), "more than once"),
             (("--key", "00"), "takes a key of 16 bytes"),
@@ -226,6 +227,21 @@ class TestResults:
 
         assert (result.code, result.out) == (1, "")
         assert result.err == "Error: no file can be used: no.jpg: cannot be read: No such file or directory\n"
+
+        assert not Path("out").exists()
+
+    @pytest.mark.usefixtures("files")
+    def test_without_a_bit_that_flips_all_is_well(self, run: Run) -> None:
+        result = run("simulate", "a.jpg", "-o", "out", "--ber", "1e-9")
+
+        assert (result.code, result.err) == (0, "")
+        assert [p["kind"] for p in json.loads(Path("out/truth.json").read_bytes())["problems"]] == ["undamaged"]
+
+    @pytest.mark.usefixtures("files")
+    def test_a_thumbnail_leaves_the_options_for_png_files_idle(self, run: Run) -> None:
+        result = run("simulate", "a.jpg", "-o", "out", "--thumbnail", "40", "--quality", "50")
+
+        assert "Warning: no file is a PNG file, so --quality had nothing to do" in result.err
 
     @pytest.mark.parametrize(("names", "warned"), [(("a.jpg", "b.jpg"), True), (("a.jpg", "c.png"), False)])
     @pytest.mark.usefixtures("files")

@@ -1,5 +1,6 @@
 """Evidence made on the fly, and options with few words."""
 
+import hashlib
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,14 @@ import pytest
 from PIL import Image
 
 from jpegrescue.flow.options import CarveOptions, KeyOptions, RestoreOptions, RunOptions
+from jpegrescue.model.truth import Recipe, Truth
+from jpegrescue.report.output import OutputFolder
 from jpegrescue.source.crypt.sector import SectorCipher
 from jpegrescue.source.crypt.spec import DEFAULT_SPEC
 from jpegrescue.source.keys import Key
 
 KEY = Key(bytes(range(16)))
+KEY_TEXT = KEY.reveal().hex().encode()
 PLAIN = KeyOptions(spec=DEFAULT_SPEC)
 KEYED = KeyOptions(spec=DEFAULT_SPEC, key=KEY)
 
@@ -49,6 +53,16 @@ def dump(*items: bytes, gap: int = 5000, seed: int = 9) -> tuple[bytes, list[int
 def encrypted(data: bytes, first_sector: int = 0) -> bytes:
     """`data` padded with zeros to whole sectors and encrypted with KEY."""
     return SectorCipher(DEFAULT_SPEC, KEY).encrypt(data + bytes(-len(data) % 512), first_sector)
+
+
+def earlier_set(folder: Path) -> Path:
+    """A simulated data set of no files, and its key KEY; the key's path."""
+    recipe = Recipe("flips", 0.0, "scan", 0, 0, DEFAULT_SPEC.name, 512, 0, 512)
+    digest = hashlib.sha256(KEY_TEXT).hexdigest()
+    with OutputFolder.open(folder, evidence=[], index="truth.json") as opened:
+        opened.write_index(Truth("0", "done", recipe, "key.hex", (), (), key_sha256=digest))
+        opened.write("key.hex", KEY_TEXT, "key")
+    return folder / "key.hex"
 
 
 @pytest.fixture

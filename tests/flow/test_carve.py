@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from jpegrescue.report.output import OutputFolder
 from jpegrescue.source.crypt.spec import DEFAULT_SPEC
 from jpegrescue.source.keys import Key
 from jpegrescue.source.raw import RawSource
-from tests.flow.conftest import KEY, KEYED, damaged, dump, encrypted, photo
+from tests.flow.conftest import KEY, KEY_TEXT, KEYED, damaged, dump, earlier_set, encrypted, photo
 
 Make = Callable[..., CarveOptions]
 
@@ -312,3 +313,24 @@ def test_rows_between_restart_markers_stay_right_beside_damaged_ones(carve_optio
     # chroma upsampling reaches one pixel into the neighbouring rows
     assert sum(same[16 * row + 1 : 16 * row + 15].all() for row in range(15)) == 13
     assert {s.grade for s in image.segments} == {"uncertain"}
+
+
+def test_a_key_file_is_not_removed_with_the_set_it_came_from(carve_options: Make, tmp_path: Path) -> None:
+    key = earlier_set(tmp_path / "out")
+
+    with pytest.raises(UsageError, match=r"key\.hex is being read"):
+        carve(carve_options(encrypted(photo()), replace(KEYED, key_file=key), {"force": True}))
+
+    assert key.read_bytes() == KEY_TEXT
+    assert (tmp_path / "out" / "truth.json").exists()
+
+
+def test_evidence_that_lies_where_the_results_go_is_no_obstacle(carve_options: Make, tmp_path: Path) -> None:
+    options = carve_options(encrypted(photo()), KEYED)
+    (tmp_path / "x").mkdir()
+    moved = options.evidence.rename(tmp_path / "x" / "foo.enc")
+
+    outcome = carve(replace(options, evidence=moved, run=replace(options.run, output=tmp_path / "x")))
+
+    assert (len(outcome.report.images), outcome.report.problems) == (1, ())
+    assert moved.read_bytes() == encrypted(photo())

@@ -2,6 +2,7 @@ import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +10,12 @@ from PIL import Image
 
 import jpegrescue.flow.evidence as flow_evidence
 import jpegrescue.flow.restore as flow_restore
-from jpegrescue.errors import EvidenceError
+from jpegrescue.errors import EvidenceError, UsageError
 from jpegrescue.flow.options import KeyOptions, RestoreOptions
 from jpegrescue.flow.restore import restore
 from jpegrescue.source.crypt.spec import DEFAULT_SPEC
 from jpegrescue.source.keys import Key
-from tests.flow.conftest import KEY, KEYED, damaged, encrypted, photo
+from tests.flow.conftest import KEY, KEY_TEXT, KEYED, damaged, earlier_set, encrypted, photo
 
 Make = Callable[..., RestoreOptions]
 
@@ -116,3 +117,14 @@ def test_a_damaged_header_is_decoded_as_far_as_it_goes(restore_options: Make) ->
 def test_bytes_behind_the_photo_do_not_matter(restore_options: Make) -> None:
     (image,) = restore(restore_options({"a.jpg": photo() + bytes(700)})).report.images
     assert (image.end, image.grade) == ("eoi", "no_damage_found")
+
+
+def test_a_key_file_is_not_removed_with_the_set_it_came_from(restore_options: Make, tmp_path: Path) -> None:
+    key = earlier_set(tmp_path / "out")
+    options = restore_options({"x.enc": encrypted(photo())}, replace(KEYED, key_file=key))
+
+    with pytest.raises(UsageError, match=r"key\.hex is being read"):
+        restore(replace(options, run=replace(options.run, force=True)))
+
+    assert key.read_bytes() == KEY_TEXT
+    assert (tmp_path / "out" / "truth.json").exists()

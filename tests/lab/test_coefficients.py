@@ -1,5 +1,6 @@
 """Single MCUs, against brute force: every bit of a small file is flipped to see which MCU reads it."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -272,6 +273,17 @@ def test_segments_outside_the_picture_are_named(astray: Segment, claimed: list[i
     file = decoded(made(INTERLEAVED))
 
     assert claims(file, all_exact(file), astray) == (claimed, [], 1)
+
+
+def test_a_great_many_claims_are_judged_in_no_time() -> None:
+    """As many segments, and as many scans, as a forged report can name: time must not grow with their product."""
+    file = decoded(made(INTERLEAVED))
+    overlapping = [segment(0, 0, 9)] * 50_000
+    elsewhere = [segment(scan, 0, 1) for scan in range(1, 50_001)]
+
+    before = time.process_time()
+    assert claims(file, all_exact(file), *overlapping, *elsewhere) == (list(range(9)), [], 1)
+    assert time.process_time() - before < 2
 
 
 def test_pixels_of_mcus_are_cropped_to_the_picture() -> None:

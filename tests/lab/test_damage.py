@@ -321,6 +321,10 @@ class TestForeignClusters:
             assert source.sha256 == hashlib.sha256(ORIGINAL).hexdigest()
             assert source.end <= part.start or part.end <= source.start
             assert done.plain[part.start : part.end] == ORIGINAL[source.start : source.end]
+        assert [problem.kind for problem in done.problems] == ["damage_fell_short"]
+
+    def test_nothing_fell_short_where_another_file_gave_them(self) -> None:
+        assert hurt(replace(CBC, damage="foreign", count=8), *self.donors()).problems == ()
 
     def test_a_file_with_no_other_place_stays_as_it_is(self) -> None:
         done = hurt(replace(CBC, damage="foreign", count=1), original=ORIGINAL[:7000], scan=ByteRange(4000, 7000))

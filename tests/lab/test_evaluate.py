@@ -1,21 +1,24 @@
 """Whole evaluations: totals and summaries by hand, the same for any number of threads, and what cannot be evaluated."""
 
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from jpegrescue.errors import EvidenceError, UsageError
-from jpegrescue.lab.evaluate import evaluate, sum_up
+from jpegrescue.flow.carve import carve
+from jpegrescue.flow.options import CarveOptions, RunOptions
+from jpegrescue.lab.evaluate import evaluate, sources, sum_up
 from jpegrescue.model.evaluation import Evaluation, FileScore, Likeness, PictureScore
 from jpegrescue.model.report import Report
 from jpegrescue.model.truth import Truth
 from jpegrescue.report.json import from_json, to_json
 from tests.flow.conftest import photo
-from tests.report.samples import IMAGE, REPORT
+from tests.report.samples import EVIDENCE, IMAGE, REPORT
 
-from .truths import CBC, XTS, restored, scan_of, true_image, write_truth
+from .truths import CBC, XTS, key_options, restored, scan_of, true_image, write_truth
 
 SCORE = FileScore(
     name="a",
@@ -300,15 +303,89 @@ def test_totals_leave_out_what_was_not_judged() -> None:
 
 
 def test_seconds_per_megapixel() -> None:
-    images = (
-        replace(IMAGE, width=1000, height=500),
-        replace(IMAGE, width=1000, height=1500),
-        replace(IMAGE, width=65535, height=65535, grade="undecodable"),
-        replace(IMAGE, width=None, height=None),
-    )
-    report = replace(REPORT, images=images, run=replace(REPORT.run, seconds=3.0))
+    """Of the originals that were judged: what the report says of sizes is nobody's measure."""
+    files = [
+        replace(SCORE, pixels=500_000),
+        replace(SCORE, pixels=1_500_000),
+        replace(SCORE, pixels=1 << 40, evaluated=False),
+    ]
+    report = replace(REPORT, images=(replace(IMAGE, width=10**400, height=-5),))
 
-    assert sum_up(report, [], ()).seconds_per_megapixel == 1.5
-    assert sum_up(replace(report, images=()), [], ()).seconds_per_megapixel is None
-    unfinished = replace(report, run=replace(report.run, seconds=None))
-    assert sum_up(unfinished, [], ()).seconds_per_megapixel is None
+    def speed(seconds: float | None, files: list[FileScore] = files) -> float | None:
+        run = replace(report.run, seconds=seconds)
+        return sum_up(replace(report, run=run), files, ()).seconds_per_megapixel
+
+    assert speed(3.0) == 1.5
+    assert speed(3.0, []) is None
+    assert speed(3.0, [replace(SCORE, pixels=0)]) is None
+    for seconds in (None, 0.0, -1.5e308, 1.5e308, math.nan, math.inf, -math.inf):
+        assert speed(seconds, [replace(SCORE, pixels=1)]) is None
+
+
+def test_a_truth_of_an_absurd_size_is_no_failure(dataset: Path) -> None:
+    run = run_on(dataset, "p0.enc")
+    truth = from_json((dataset / "truth.json").read_bytes(), Truth)
+    write_truth(dataset, replace(truth.images[0], size=10**400), replace(truth.images[1], size=-5))
+    watching = Watching()
+
+    result = evaluate(run, dataset, jobs=1, progress=watching)
+
+    assert kinds(result) == ([], [["truth_invalid"], ["no_image"]])
+    assert watching.said == [(1 << 30, "evaluating"), 1 << 30, 0, "closed"]
+
+
+@pytest.mark.parametrize("name", ["report.json", "truth.json"])
+@pytest.mark.parametrize("kind", ["pipe", "endless", "large"])
+def test_what_never_ends_is_not_read(dataset: Path, name: str, kind: str) -> None:
+    run = run_on(dataset, "p0.enc")
+    path = (run if name == "report.json" else dataset) / name
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "endless":
+        path.symlink_to("/dev/zero")
+    else:
+        with path.open("wb") as file:
+            file.truncate((1 << 30) + 1)
+
+    with pytest.raises(EvidenceError, match="has more than" if kind == "large" else "is not a regular file"):
+        evaluate(run, dataset, jobs=1)
+
+
+def test_sources_are_what_was_read(dataset: Path) -> None:
+    run = run_on(dataset, "p1.enc", "p0.enc")
+    assert sources(run, dataset) == (
+        dataset / "p1.enc",
+        dataset / "p0.enc",
+        *(Path(f"p{n}.jpg") for n in range(3)),
+    )
+    rewrite(run, replace(report_of(run), evidence=EVIDENCE))
+    assert sources(run, dataset)[0] == Path(EVIDENCE.path)
+
+
+def test_a_run_on_originals_is_no_success(dataset: Path) -> None:
+    run = run_on(dataset, *(f"p{n}.original.jpg" for n in range(3)))
+
+    result = evaluate(run, dataset, jobs=1)
+
+    assert kinds(result) == ([], [["original_read"], [], ["original_read"]])
+    assert [file.evaluated for file in result.files] == [False, True, False]
+    assert (result.identical, result.errors_found) == (1, 0)
+
+
+def test_bytes_behind_the_picture_may_be_left_out(tmp_path: Path) -> None:
+    """Carving ends at EOI, and so does `restore` of what it decrypted; `identical` stays strict."""
+    truth, slack = tmp_path / "truth", bytes(range(200)) * 3
+    data = photo(96, 80) + slack
+    bits = [8 * (scan_of(data).start + 900)]
+    write_truth(truth, true_image(truth, "a", data, bits=bits), true_image(truth, "b", data, cipher=CBC, bits=bits))
+    carved = RunOptions(argv=(), command="carve", output=tmp_path / "carved", jobs=1)
+    carve(CarveOptions(truth / "a.damaged.jpg", run=carved, key=key_options(None)))
+    restored(tmp_path / "restored", [truth / "b.enc"], CBC)
+
+    for run, number in (("carved", 0), ("restored", 1)):
+        file = evaluate(tmp_path / run, truth, jobs=1).files[number]
+        assert [(p.kind, p.severity, p.offset) for p in file.problems] == [("slack_cut", "info", len(data) - 600)]
+        assert "600 bytes" in file.problems[0].detail
+        assert (file.evaluated, file.identical, file.errors, file.errors_false) == (True, False, 1, 0)
+    assert kinds(evaluate(tmp_path / "carved", truth, jobs=1)) == ([], [["slack_cut"], ["no_image"]])

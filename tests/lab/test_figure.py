@@ -1,5 +1,6 @@
 """The figure: a PNG file, in one order, with everything that was judged in it."""
 
+import importlib
 import io
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ from PIL import Image
 from jpegrescue.errors import UsageError
 from jpegrescue.lab import figure as module
 from jpegrescue.lab.evaluate import sum_up
-from jpegrescue.lab.figure import draw
+from jpegrescue.lab.figure import HEAD_BYTES, SOFTWARE, draw, is_figure
 from jpegrescue.model.evaluation import Evaluation, FileScore, PictureScore
 from tests.report.samples import REPORT
 
@@ -96,6 +97,48 @@ def test_the_same_evaluation_gives_the_same_bytes() -> None:
     result = evaluation(*(file(f"f{n}", decoded=n + 1.0) for n in range(150)))
 
     assert draw(result) == draw(result)
+
+
+@pytest.mark.parametrize("kind", ["$\\frac{$", "_x\0\n", "\ud800", "図", "", "$" * 100_000, "_" * 99])
+def test_kinds_of_any_name_can_be_drawn(drawn: list[Any], kind: str) -> None:
+    draw(evaluation(file("a", **{kind: 1.0, "sca": 2.0})))
+
+    (label, _) = [text.get_text() for text in drawn[0].axes[0].get_legend().get_texts()]
+    assert label.isascii()
+    assert label == "" or label.isprintable()
+    assert not label.startswith("_")
+    assert len(label) < 40
+
+
+def test_a_great_many_kinds_can_be_drawn(drawn: list[Any]) -> None:
+    draw(evaluation(file("a", **{f"kind{n}": n + 1.0 for n in range(200)})))
+
+    upper = drawn[0].axes[0]
+    assert len(upper.get_lines()) == 200
+    assert len(upper.get_legend().get_texts()) == 10
+
+
+def test_a_figure_is_known_again() -> None:
+    data = draw(evaluation(file("a", decoded=1.0)))
+    other = io.BytesIO()
+    Image.new("L", (9, 9)).save(other, "PNG")
+
+    assert is_figure(data[:HEAD_BYTES])
+    assert Image.open(io.BytesIO(data)).info["Software"] == SOFTWARE
+    assert not is_figure(other.getvalue())
+    assert not is_figure(data[8:])
+    assert not is_figure(data.replace(SOFTWARE.encode(), SOFTWARE.upper().encode()))
+    assert not is_figure(b"")
+
+
+def test_a_matplotlib_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: str) -> None:
+        raise ImportError("libwhatever.so: cannot open shared object file")
+
+    monkeypatch.setattr(importlib, "import_module", fail)
+
+    with pytest.raises(UsageError, match=r"libwhatever.*pip install 'jpegrescue\[eval\]'"):
+        draw(evaluation())
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,11 +12,12 @@ import pytest
 from PIL import Image as PillowImage
 
 from jpegrescue.jpeg.parse import parse
-from jpegrescue.lab.judge import Folders, judge
+from jpegrescue.lab.judge import judge
+from jpegrescue.lab.listed import Folders
 from jpegrescue.lab.match import Match
 from jpegrescue.model.decode import Segment
 from jpegrescue.model.evaluation import FileScore
-from jpegrescue.model.evidence import ByteRange
+from jpegrescue.model.evidence import ByteRange, Hashes
 from jpegrescue.model.problem import Problem
 from jpegrescue.model.report import Image, OutputFile
 from jpegrescue.model.truth import TrueImage
@@ -185,7 +186,7 @@ def test_claims_on_what_does_not_decode_are_all_wrong(damaged: Case) -> None:
 def replace_best(case: Case, data: bytes, **forged: object) -> FileScore:
     written = case.add("b.carved.jpg", "carved", data)
     pictures = tuple(o for o in case.image.outputs if o.kind == "decoded")
-    return case.judge(outputs=(written, *pictures), **forged)
+    return case.judge(outputs=(written, *pictures), hashes=Hashes(written.sha256), **forged)
 
 
 def test_repaired_goes_before_carved(damaged: Case) -> None:
@@ -215,7 +216,37 @@ def test_plain_input_that_was_not_written_again_is_read_from_the_truth(tmp_path:
     score = case.judge()
 
     assert (score.evaluated, score.errors, score.errors_found, score.identical) == (True, 1, 0, False)
-    assert kinds(case.judge(hashes=replace(case.image.hashes, sha256="0" * 64))) == ["output_missing"]
+    assert case.judge(hashes=Hashes()).evaluated
+
+
+def test_the_report_does_not_choose_the_bytes_that_it_is_judged_by(tmp_path: Path) -> None:
+    """A claim to hold the original, by its SHA-256 alone, and by all that is said of what was read."""
+    case = make(tmp_path, cipher=None, bits=[middle()])
+    forged = Hashes(case.truth.sha256)
+    assert case.image.evidence is not None
+
+    score = case.judge(hashes=forged, claim="exact_scan")
+    assert (kinds(score), score.evaluated, score.claim_holds) == (["report_invalid"], False, None)
+    score = case.judge(hashes=Hashes(), evidence=replace(case.image.evidence, hashes=forged), claim="exact_scan")
+    assert (kinds(score), score.evaluated) == (["output_missing"], False)
+
+
+def test_the_hashes_of_decrypted_bytes_are_those_of_the_file_that_was_written(damaged: Case) -> None:
+    forged = Hashes(damaged.truth.sha256)
+    pictures = tuple(o for o in damaged.image.outputs if o.kind == "decoded")
+
+    assert kinds(damaged.judge(hashes=forged)) == ["report_invalid"]
+    assert kinds(damaged.judge(outputs=pictures)) == ["report_invalid"]
+    assert kinds(damaged.judge(outputs=pictures, hashes=forged)) == ["report_invalid"]
+    assert kinds(damaged.judge(outputs=pictures, hashes=Hashes())) == ["output_missing"]
+
+
+def test_ciphertext_taken_for_the_file_itself_is_not_judged(tmp_path: Path) -> None:
+    """As after a `restore` without the key."""
+    case = make(tmp_path, bits=[middle()])
+    case.image = restored(tmp_path / "keyless", [case.folders.truth / "a.enc"]).images[0]
+
+    assert kinds(case.judge()) == ["output_missing"]
 
 
 def test_a_missing_tail(tmp_path: Path) -> None:
@@ -236,7 +267,8 @@ def test_an_edited_picture_is_named_and_not_scored(damaged: Case) -> None:
 def test_edited_bytes_are_named_and_the_file_is_not_judged(damaged: Case, kind: str) -> None:
     written = damaged.add("b.jpg", kind, ORIGINAL)
     (damaged.folders.run / "b.jpg").write_bytes(ORIGINAL[:-1] + b"\0")
-    score = damaged.judge(outputs=(written, *damaged.image.outputs), claim="exact_scan")
+    hashes = Hashes(written.sha256) if kind == "carved" else damaged.image.hashes
+    score = damaged.judge(outputs=(written, *damaged.image.outputs), hashes=hashes, claim="exact_scan")
 
     assert (kinds(score), score.evaluated, score.claim_holds, score.mcus) == (["output_edited"], False, None, 0)
 
@@ -279,7 +311,7 @@ def test_a_pipe_does_not_keep_the_judge_waiting(damaged: Case) -> None:
 def test_paths_stay_in_their_folder(damaged: Case, path: str) -> None:
     forged = output(path, "repaired", ORIGINAL)
 
-    assert kinds(damaged.judge(outputs=(forged,))) == ["output_unsafe"]
+    assert kinds(damaged.judge(outputs=(forged, *damaged.image.outputs))) == ["output_unsafe"]
     damaged.truth = replace(damaged.truth, outputs=(output(path, "original", ORIGINAL), *damaged.truth.outputs))
     assert kinds(damaged.judge()) == ["truth_unsafe"]
 

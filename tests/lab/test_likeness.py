@@ -1,5 +1,6 @@
 """PSNR and SSIM against closed forms and against scikit-image in double precision."""
 
+import importlib
 import math
 import sys
 
@@ -10,7 +11,7 @@ from skimage.metrics import structural_similarity as reference
 
 from jpegrescue.errors import UsageError
 from jpegrescue.lab import likeness as module
-from jpegrescue.lab.likeness import likeness, luma, psnr
+from jpegrescue.lab.likeness import likeness, luma, psnr, psnr_of_mean
 
 
 def noisy(height: int, width: int, seed: int = 0, spread: float = 12.0) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -144,6 +145,25 @@ def test_holes_without_a_pixel_have_no_likeness() -> None:
 def test_psnr_of_nothing_wrong_is_infinite() -> None:
     assert psnr(0.0) is None
     assert psnr(255.0**2) == 0.0
+
+
+def test_psnr_of_the_mean_error() -> None:
+    assert psnr_of_mean([1.0, 0.0, 5.0]) == pytest.approx(10 * math.log10(255**2 / 2))
+    assert psnr_of_mean([0.0, 0.0]) is None
+    assert psnr_of_mean([]) is None
+
+
+def test_a_scikit_image_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: str) -> None:
+        raise ImportError("libwhatever.so: cannot open shared object file")
+
+    monkeypatch.setattr(importlib, "import_module", fail)
+    module.structural_similarity.cache_clear()
+    try:
+        with pytest.raises(UsageError, match=r"libwhatever.*pip install 'jpegrescue\[eval\]'"):
+            module.structural_similarity()
+    finally:
+        module.structural_similarity.cache_clear()
 
 
 def test_without_scikit_image_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Files are matched by what was read; names only help to say what went wrong."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,8 +43,10 @@ def truth(*images: TrueImage) -> Truth:
     return Truth("0", "done", recipe(CBC), None, images, ())
 
 
-def kinds(report: Report, known: Truth) -> tuple[list[tuple[str, str | None, list[str]]], list[str]]:
-    matches, strangers = match(report, known)
+def kinds(
+    report: Report, known: Truth, folder: Path = Path("nowhere")
+) -> tuple[list[tuple[str, str | None, list[str]]], list[str]]:
+    matches, strangers = match(report, known, folder)
     told = [(m.truth.name, m.image.name if m.image else None, [p.kind for p in m.problems]) for m in matches]
     return told, [problem.kind for problem in strangers]
 
@@ -93,7 +96,7 @@ def test_of_two_images_the_first_is_judged_and_the_other_named(one: TrueImage) -
     report = run(image("x", read=digest(one, "evidence")), image("y", read=digest(one, "damaged")))
 
     assert kinds(report, truth(one)) == ([("one", "x", ["second_image"])], [])
-    (only,), _ = match(report, truth(one))
+    (only,), _ = match(report, truth(one), Path("nowhere"))
     assert "y not" in only.problems[0].detail
 
 
@@ -115,5 +118,48 @@ def test_equal_files_each_get_an_image(one: TrueImage) -> None:
 def test_a_run_on_originals_is_told_from_a_rescue(one: TrueImage, tmp_path: Path) -> None:
     sound = true_image(tmp_path, "sound", photo(seed=3), cipher=CBC)
 
-    assert kinds(run(image("one", read=one.sha256)), truth(one)) == ([("one", "one", ["original_read"])], [])
+    assert kinds(run(image("one", read=one.sha256)), truth(one)) == ([("one", None, ["original_read"])], [])
+    assert kinds(run(image("x", carved=one.sha256)), truth(one)) == ([("one", None, ["original_read"])], [])
     assert kinds(run(image("sound", carved=sound.sha256)), truth(sound)) == ([("sound", "sound", [])], [])
+
+
+def test_of_a_run_on_everything_the_damaged_file_is_judged(one: TrueImage) -> None:
+    report = run(image("a", read=one.sha256), image("b", read=digest(one, "damaged")))
+
+    assert kinds(report, truth(one)) == ([("one", "b", ["second_image"])], [])
+
+
+def starting(folder: Path, size: int, name: str = "f0") -> Image:
+    """What a carver that stopped after `size` bytes has of `one`."""
+    data = (folder / "one.damaged.jpg").read_bytes()[:size]
+    return replace(image(name, carved=hashlib.sha256(data).hexdigest()), size=len(data))
+
+
+def test_a_carved_file_may_end_behind_the_scan(tmp_path: Path) -> None:
+    one = true_image(tmp_path, "one", photo(seed=1) + b"slack" * 9, bits=[20000])
+    known = truth(one)
+    found = ([("one", "f0", [])], [])
+    nothing = ([("one", None, ["no_image"])], ["no_truth"])
+
+    assert kinds(run(starting(tmp_path, one.scan.end)), known, tmp_path) == found
+    assert kinds(run(starting(tmp_path, one.scan.end + 7)), known, tmp_path) == found
+    assert kinds(run(starting(tmp_path, one.scan.end - 1)), known, tmp_path) == nothing
+    forged = replace(starting(tmp_path, one.scan.end), size=-5)
+    assert kinds(run(forged), known, tmp_path) == nothing
+    read = replace(EVIDENCE, hashes=starting(tmp_path, one.scan.end).hashes)
+    assert kinds(run(replace(image("x"), evidence=read)), known, tmp_path) == nothing
+
+
+def test_starts_of_several_lengths_and_of_files_that_are_not_there(tmp_path: Path, two: TrueImage) -> None:
+    one = true_image(tmp_path, "one", photo(seed=1) + b"slack" * 9, bits=[20000])
+    lengths = (one.scan.end + 3, one.scan.end, -7, one.scan.end + 1)
+    starts = [replace(starting(tmp_path, max(n, 0)), size=n, name=f"f{n}") for n in lengths]
+    report = run(*starts, replace(image("huge", carved="f" * 64), size=1 << 80))
+
+    matches, strangers = match(report, truth(one, two), tmp_path)
+    assert matches[0].image == report.images[0]
+    assert [p.kind for p in matches[0].problems] == ["second_image"]
+    assert len(strangers) == 2
+    assert kinds(report, truth(one), tmp_path / "nowhere")[0] == [("one", None, ["no_image"])]
+    (tmp_path / "one.damaged.jpg").write_bytes(b"edited")
+    assert kinds(report, truth(one), tmp_path)[0] == [("one", None, ["no_image"])]

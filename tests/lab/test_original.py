@@ -151,11 +151,20 @@ class TestPngSources:
 
         assert made(source).data == made(png(scene())).data
 
-    @pytest.mark.parametrize("broken", [lambda data: data[:200], lambda data: data[:40], lambda data: data[:8]])
-    def test_broken_ones_are_refused(self, broken: Callable[[bytes], bytes]) -> None:
-        problem = refused(broken(png(scene())))
-
-        assert (problem.kind, problem.severity) == ("source_undecodable", "error")
+    @pytest.mark.parametrize(
+        ("broken", "cause"),
+        [
+            (lambda data: data[:200], "its data are damaged or incomplete"),
+            (lambda data: data[:40], "its header is damaged"),
+            (lambda data: data[:8], "its header is damaged"),
+        ],
+    )
+    def test_broken_ones_are_refused_in_words_that_never_change(
+        self, broken: Callable[[bytes], bytes], cause: str
+    ) -> None:
+        assert refused(broken(png(scene()))) == Problem(
+            "source_undecodable", "error", f"the picture cannot be read: {cause}"
+        )
 
     def test_bombs_are_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         source = png(scene())
@@ -169,8 +178,18 @@ class TestPngSources:
 
         assert made(source).problems == ()
 
-    def test_pictures_beyond_what_jpeg_can_hold_are_refused(self) -> None:
-        assert refused(png(Image.new("L", (65536, 1)))).kind == "source_undecodable"
+    @pytest.mark.parametrize("size", [(65501, 1), (1, 65501), (65536, 1)])
+    def test_pictures_beyond_what_the_encoder_takes_are_refused_without_its_own_words(
+        self, size: tuple[int, int], capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        problem = refused(png(Image.new("L", size)))
+
+        assert (problem.kind, problem.severity) == ("source_too_large", "error")
+        assert f"{size[0]} × {size[1]} pixels" in problem.detail
+        assert capfd.readouterr() == ("", "")
+
+    def test_the_largest_that_it_takes_are_made(self) -> None:
+        assert made(png(Image.new("L", (65500, 1)))).making.quality == 90
 
 
 def with_jfif_raster(data: bytes, width: int, height: int) -> bytes:
@@ -183,7 +202,19 @@ def with_jfxx(data: bytes) -> bytes:
     return data[:20] + struct.pack(">HH", 0xFFE0, len(payload) + 2) + payload + data[20:]
 
 
+def with_segments(data: bytes, *segments: tuple[int, bytes]) -> bytes:
+    """`data` with these (marker, parameters) behind its JFIF header."""
+    new = b"".join(struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload for marker, payload in segments)
+    return data[:20] + new + data[20:]
+
+
+EDITED = (
+    (0xED, b"Photoshop 3.0\x008BIM\x04\x0c\0\0" + struct.pack(">I", 700) + bytes(28) + photo(40, 30)),
+    (0xE1, b"http://ns.adobe.com/xap/1.0/\0<xmpGImg:image>/9j/4AAQ</xmpGImg:image>"),
+    (0xE1, b"http://ns.adobe.com/xmp/extension/\0" + bytes(40) + b"<xmpGImg:image>/9j/4AAQ</xmpGImg:image>"),
+)
 SOURCES = {
+    "edited": with_segments(photo(300, 200), *EDITED),
     "bare": photo(300, 200),
     "grey": jpeg_parts.encode(scene("L", (300, 200)), quality=85, sampling="4:4:4"),
     "exif": jpeg_parts.with_exif(
@@ -210,6 +241,8 @@ class TestThumbnails:
         assert small.mode == expected.mode == ("L" if grey else "RGB")
         assert np.abs(np.asarray(small).astype(int) - np.asarray(expected)).mean() < 12
         assert taken.making.thumbnail == "90"
+        assert (taken.making.encoder or "").startswith("Pillow ")
+        assert taken.making.quality is None
 
     def test_other_readers_find_it_at_the_place_exif_says(self, name: str) -> None:
         taken = made(SOURCES[name], Wish(thumbnail=90))
@@ -243,7 +276,7 @@ class TestThumbnails:
         assert source[before.scans[0].start :] == taken.data[after.scans[0].start :]
         assert (before.jfif, before.quantisation, after.problems) == (after.jfif, after.quantisation, ())
         others = [
-            [data[s.offset : s.end] for s in structure.segments if s.marker not in (0xE0, 0xE1)]
+            [data[s.offset : s.end] for s in structure.segments if s.marker not in (0xE0, 0xE1, 0xED)]
             for data, structure in ((source, before), (taken.data, after))
         ]
         assert others[0] == others[1]
@@ -252,8 +285,17 @@ class TestThumbnails:
         taken = made(SOURCES[name], Wish(thumbnail="none"))
 
         assert parse(taken.data).thumbnails == ()
-        assert b"Exif\0" not in taken.data[: taken.scan.start]
-        assert taken.making.thumbnail == "none"
+        header = taken.data[: taken.scan.start]
+        assert not any(word in header for word in (b"Exif\0", b"Photoshop", b"8BIM", b"xmpGImg"))
+        assert (taken.making.thumbnail, taken.making.encoder) == ("none", None)
+
+
+def test_other_segments_with_the_markers_of_previews_stay() -> None:
+    others = ((0xE1, b"note\0of somebody"), (0xED, b"Adobe_CM\0"), (0xE0, b"AVI1\0"))
+
+    taken = made(with_segments(photo(), *others), Wish(thumbnail="none"))
+
+    assert taken.data == with_segments(photo(), *others)
 
 
 class TestSizesOfThumbnails:

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import stat
 from collections.abc import Callable
 from dataclasses import replace
@@ -201,6 +202,14 @@ class TestForeign:
             data = originals[source.sha256][source.start : source.end]
             assert files[f"{image.name}.damaged.jpg"][part.start : part.end] == data
 
+    def test_a_file_alone_is_told_to_have_got_its_own(self, make: Make) -> None:
+        outcome = make(FOREIGN, {"0.jpg": LARGE["0.jpg"]})
+
+        (image,) = outcome.truth.images
+        assert [source.sha256 for source in image.foreign] == [image.sha256]
+        assert [(p.kind, p.severity) for p in outcome.truth.problems] == [("damage_fell_short", "warning")]
+        assert "no other file of the set" in outcome.truth.problems[0].detail
+
     def test_the_order_of_the_files_makes_no_difference(self, make: Make, tmp_path: Path) -> None:
         first = by_name(make(FOREIGN, LARGE))
         second = by_name(make(FOREIGN, dict(reversed(LARGE.items())), output=tmp_path / "again"))
@@ -245,7 +254,7 @@ class TestFilesThatCannotBeUsed:
         with pytest.raises(EvidenceError, match=r"no file can be used: .*neither a JPEG nor a PNG"):
             make(files={"text.jpg": b"text"})
 
-        assert contents(tmp_path / "out") == {}
+        assert not (tmp_path / "out").exists()
 
     def test_a_damaged_source_is_used_with_a_warning(self, make: Make) -> None:
         outcome = make(files={"a.jpg": damaged(photo())})
@@ -275,6 +284,30 @@ class TestFilesThatCannotBeUsed:
         assert [p.kind for p in outcome.truth.problems] == ["damage_fell_short"] * 3
         assert outcome.truth.problems[0].detail.startswith(str(outcome.truth.images[0].source))
 
+    def test_a_file_that_comes_out_as_it_went_in_is_told_of(self, make: Make) -> None:
+        outcome = make(replace(CBC, bit_error_rate=1e-9), files={"a.jpg": FILES["a.jpg"]})
+
+        (image,) = outcome.truth.images
+        assert image.changed == ()
+        assert [(p.kind, p.severity) for p in outcome.truth.problems] == [("undamaged", "info")]
+        assert outcome.truth.problems[0].detail.startswith(f"{image.source}: ")
+
+    def test_what_is_wrong_with_a_file_is_said_alike_in_every_run(self, make: Make, tmp_path: Path) -> None:
+        files = {
+            "a.jpg": FILES["a.jpg"],
+            "head.jpg": FILES["b.jpg"][:20],
+            "head.png": png()[:20],
+            "cut.png": png()[:90],
+        }
+
+        for folder in ("one", "two"):
+            make(files=files, wish=Wish(thumbnail=40), output=tmp_path / folder)
+
+        one, two = ((tmp_path / folder / "truth.json").read_bytes() for folder in ("one", "two"))
+        assert one == two
+        assert b"0x" not in one
+        assert len(json.loads(one)["problems"]) == 3
+
 
 class TestFolders:
     def test_another_set_is_replaced_only_by_force(self, make: Make) -> None:
@@ -286,6 +319,28 @@ class TestFolders:
 
         assert set(contents(folder)) == {"n.original.jpg", "n.damaged.jpg", "truth.json"}
         assert outcome.truth.problems == ()
+
+    def test_a_key_that_the_truth_of_somebody_else_names_is_kept(self, make: Make, tmp_path: Path) -> None:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "truth.json").write_text('{"schema_version":1,"images":[],"key_file":"key.hex"}')
+        (tmp_path / "out" / "key.hex").write_text("mine")
+
+        with pytest.raises(OutputError, match=r"key\.hex is not of this run"):
+            make(force=True)
+
+        assert (tmp_path / "out" / "key.hex").read_text() == "mine"
+
+    def test_the_truth_tells_the_key_file_that_is_of_the_set(self, make: Make, tmp_path: Path) -> None:
+        with_one, without = make(), make(key=KEY, output=tmp_path / "given")
+
+        digest = hashlib.sha256((with_one.folder / "key.hex").read_bytes()).hexdigest()
+        assert (with_one.truth.key_sha256, without.truth.key_sha256) == (digest, None)
+
+    def test_a_source_beside_the_results_is_no_obstacle(self, make: Make, tmp_path: Path) -> None:
+        outcome = make(PLAIN, files={"a.damaged.jpg": FILES["a.jpg"]}, output=tmp_path / "in")
+
+        assert (outcome.truth.state, outcome.truth.problems) == ("done", ())
+        assert (tmp_path / "in" / "a.damaged.jpg").read_bytes() == FILES["a.jpg"]
 
     def test_sources_in_the_folder_are_never_touched(self, make: Make, tmp_path: Path) -> None:
         make(PLAIN)
@@ -329,7 +384,6 @@ class TestEndingEarly:
     def test_what_is_finished_is_in_the_truth_before_the_end(
         self, options: Callable[..., SimulateOptions], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        monkeypatch.setattr(module, "REWRITE_SECONDS", 0.0)
         monkeypatch.setattr(module, "REWRITE_SHARE", 0)
         seen: list[tuple[str, int]] = []
 
@@ -341,6 +395,37 @@ class TestEndingEarly:
         simulate(options(), Watcher())
 
         assert seen == [("running", 1), ("running", 2), ("running", 3)]
+
+    def test_the_first_file_is_in_the_truth_at_once(
+        self, options: Callable[..., SimulateOptions], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setattr(module, "REWRITE_SHARE", 1e9)
+        seen: list[int] = []
+
+        class Watcher(NoProgress):
+            def found(self, *_: int) -> None:
+                seen.append(len(from_json((tmp_path / "out" / "truth.json").read_bytes(), Truth).images))
+
+        simulate(options(), Watcher())
+
+        assert seen == [1, 1, 1]
+
+    def test_a_killed_run_has_listed_what_it_finished_and_can_be_replaced(
+        self, options: Callable[..., SimulateOptions], tmp_path: Path
+    ) -> None:
+        killed = tmp_path / "killed"
+
+        class Killer(NoProgress):
+            def found(self, images: int, _: int) -> None:
+                if images == 1:
+                    shutil.copytree(tmp_path / "out", killed)
+
+        simulate(options(), Killer())
+
+        truth = from_json((killed / "truth.json").read_bytes(), Truth)
+        assert (truth.state, [image.name for image in truth.images]) == ("running", ["a"])
+        outcome = simulate(options(output=killed, force=True))
+        assert (outcome.truth.state, outcome.truth.problems) == ("done", ())
 
     def test_a_full_disk_is_an_error_with_a_truth_that_says_so(
         self, options: Callable[..., SimulateOptions], monkeypatch: pytest.MonkeyPatch, tmp_path: Path

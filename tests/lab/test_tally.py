@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from jpegrescue.lab.tally import Tally, tally
+from jpegrescue.lab.tally import Tally, _errors, reachable, tally
 from jpegrescue.model.evidence import ByteRange
 from jpegrescue.model.truth import TrueImage
 from tests.flow.conftest import photo
@@ -161,16 +161,29 @@ def test_a_missing_end_is_one_error(tmp_path: Path) -> None:
     assert count(truth, damaged, damaged + bytes(32)) == Tally(2, 0, 2)
 
 
-def test_a_missing_end_that_the_truth_lists_as_overwritten_counts_once(tmp_path: Path) -> None:
-    truth, damaged = make(tmp_path, None, size=3072)
-    listed = replace(truth, overwritten=(ByteRange(3072, SIZE),))
-
-    assert count(truth, damaged, damaged) == count(listed, damaged, damaged) == Tally(1, 0, 0)
-
-
 def test_bytes_that_a_carved_file_lacks_or_has_behind_are_no_false_changes(tmp_path: Path) -> None:
     truth, damaged = make(tmp_path, CBC, BIT)
 
     assert count(truth, damaged, damaged[:1610]) == Tally(1, 0, 0)
     assert count(truth, damaged, damaged + b"slack") == Tally(1, 0, 0)
     assert count(truth, damaged, ORIGINAL + b"slack") == Tally(1, 1, 0)
+
+
+@pytest.mark.parametrize("cipher", [None, CBC, XTS])
+@pytest.mark.parametrize("size", [None, 3072])
+def test_what_is_reachable_is_what_each_error_reaches(tmp_path: Path, cipher: str | None, size: int | None) -> None:
+    parts = [ByteRange(512, 530), ByteRange(2030, 2048), ByteRange(2048, 2100)]
+    truth, damaged = make(tmp_path, cipher, BIT, BIT + 16, LAST_BLOCK_BIT, overwritten=parts, size=size)
+
+    expected = np.zeros(SIZE + 1024, np.bool_)
+    for places in _errors(truth, len(damaged)):
+        expected[places] = True
+    assert np.array_equal(reachable(truth, len(damaged)), expected[:SIZE])
+    assert not reachable(replace(truth, flipped_bits=(), overwritten=()), SIZE).any()
+
+
+@pytest.mark.parametrize("cipher", [CBC, XTS])
+def test_errors_in_the_padding_reach_the_last_cipher_block(tmp_path: Path, cipher: str) -> None:
+    truth, _ = make(tmp_path, cipher, 8 * SIZE)
+
+    assert np.flatnonzero(reachable(truth, SIZE)).tolist() == list(range(SIZE // 16 * 16, SIZE))

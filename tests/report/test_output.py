@@ -27,6 +27,9 @@ from .samples import IMAGE, REPORT
 
 TRUTH = Truth("0.1.0", "done", Recipe("flips", 1e-5, "scan", 0, 1, None, 512, 0, 512), None, (), ())
 
+KEY = b"00" * 16
+OTHER_KEYS = ("holiday.jpg", "../key.hex", "KEY.HEX")
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[OutputFolder]:
@@ -41,11 +44,12 @@ def earlier_run(path: Path, names: tuple[str, ...]) -> None:
         opened.write_index(replace(REPORT, images=(replace(IMAGE, outputs=outputs),)))
 
 
-def earlier_set(path: Path, key_file: str | None = None) -> None:
-    """A simulated data set; `key_file`: the name of a key in its truth, which it need not have made."""
+def earlier_set(path: Path, key_file: str | None = None, key: bytes | None = None) -> None:
+    """A simulated data set; `key_file`: the name of a key in its truth, which it need not have made; `key`: of one."""
     with OutputFolder.open(path, evidence=[], index="truth.json") as opened:
         outputs = tuple(opened.write(name, b"old", "") for name in ("a.original.jpg", "a.enc", "a.damaged.jpg"))
-        content = json.loads(to_json(replace(TRUTH, key_file=key_file)))
+        digest = None if key is None else hashlib.sha256(key).hexdigest()
+        content = json.loads(to_json(replace(TRUTH, key_file=key_file, key_sha256=digest)))
         listed = [{"path": output.path} for output in outputs]
         opened.write_index(TRUTH)
     (path / "truth.json").write_text(json.dumps(content | {"images": [{"outputs": listed}]}))
@@ -311,8 +315,8 @@ class TestOtherRuns:
 
     @pytest.mark.parametrize("index", ["report.json", "truth.json"])
     def test_a_data_set_is_refused_without_force_and_replaced_with_it(self, tmp_path: Path, index: str) -> None:
-        earlier_set(tmp_path, "key.hex")
-        (tmp_path / "key.hex").write_text("00" * 16)
+        earlier_set(tmp_path, "key.hex", KEY)
+        (tmp_path / "key.hex").write_bytes(KEY)
         (tmp_path / "b.enc").write_bytes(b"mine")
         before = names_in(tmp_path)
 
@@ -324,12 +328,15 @@ class TestOtherRuns:
             assert names_in(tmp_path) == {"b.enc"}
             assert opened.strays == ("b.enc",)
 
-    @pytest.mark.parametrize("key_file", [None, "holiday.jpg", "../key.hex"])
-    def test_a_key_is_removed_only_where_the_truth_says_that_it_was_made_up(
-        self, tmp_path: Path, key_file: str | None
+    @pytest.mark.parametrize(
+        ("key_file", "key"),
+        [(None, None), ("key.hex", None), ("key.hex", KEY), (None, b"mine"), *((name, b"mine") for name in OTHER_KEYS)],
+    )
+    def test_a_key_is_removed_only_where_the_truth_proves_that_it_was_made_up(
+        self, tmp_path: Path, key_file: str | None, key: bytes | None
     ) -> None:
         inside = tmp_path / "out"
-        earlier_set(inside, key_file)
+        earlier_set(inside, key_file, key)
         for path in (inside / "key.hex", inside / "holiday.jpg", tmp_path / "key.hex"):
             path.write_text("mine")
 
@@ -339,14 +346,54 @@ class TestOtherRuns:
         assert names_in(tmp_path) == {"key.hex", "out"}
 
     def test_a_key_of_a_data_set_that_is_read_is_not_removed(self, tmp_path: Path) -> None:
-        earlier_set(tmp_path, "key.hex")
-        (tmp_path / "key.hex").write_text("00" * 16)
+        earlier_set(tmp_path, "key.hex", KEY)
+        (tmp_path / "key.hex").write_bytes(KEY)
         before = names_in(tmp_path)
 
         with pytest.raises(UsageError, match=r"key\.hex is being read"):
             OutputFolder.open(tmp_path, evidence=[tmp_path / "key.hex"], force=True)
 
         assert names_in(tmp_path) == before
+
+    @pytest.mark.parametrize("kind", ["link", "folder", "large"])
+    def test_what_is_called_like_a_key_and_cannot_be_one_is_not_removed(self, tmp_path: Path, kind: str) -> None:
+        inside = tmp_path / "out"
+        large = KEY * 100
+        earlier_set(inside, "key.hex", large if kind == "large" else KEY)
+        (tmp_path / "mine").write_bytes(KEY)
+        match kind:
+            case "link":
+                (inside / "key.hex").symlink_to(tmp_path / "mine")
+            case "folder":
+                (inside / "key.hex").mkdir()
+            case _:
+                (inside / "key.hex").write_bytes(large)
+
+        OutputFolder.open(inside, evidence=[], force=True).close()
+
+        assert names_in(inside) == {"key.hex"}
+
+    @pytest.mark.parametrize("name", ["foo.enc", "foo.damaged.jpg", "foo.original.jpg", "foo.carved.jpg"])
+    def test_what_the_run_reads_is_no_result_of_another(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).write_bytes(b"read")
+        (tmp_path / "link").symlink_to(name)
+
+        for evidence in (tmp_path / name, tmp_path / "link"):
+            with OutputFolder.open(tmp_path, evidence=[evidence]) as opened:
+                assert opened.strays == ()
+            with OutputFolder.open(tmp_path, evidence=[evidence], force=True) as opened:
+                assert opened.strays == ()
+        (tmp_path / "bar.enc").write_bytes(b"other")
+        with pytest.raises(UsageError, match=r"holds results of another run \(bar\.enc\)"):
+            OutputFolder.open(tmp_path, evidence=[tmp_path / name])
+
+        assert (tmp_path / name).read_bytes() == b"read"
+
+    def test_a_report_that_is_read_is_still_that_of_another_run(self, tmp_path: Path) -> None:
+        earlier_run(tmp_path, ())
+
+        with pytest.raises(UsageError, match=r"holds results of another run \(report\.json\)"):
+            OutputFolder.open(tmp_path, evidence=[tmp_path / "report.json"])
 
     def test_a_folder_with_other_files_is_taken(self, tmp_path: Path) -> None:
         (tmp_path / "notes.txt").write_text("mine")
@@ -536,16 +583,36 @@ def test_the_default_folder_is_new_and_named_after_the_time(tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
 
     opened = [OutputFolder.open(None, evidence=[]) for _ in range(3)]
-    for folder in opened:
-        folder.close()
-
     names = [folder.path.name for folder in opened]
     assert len(set(names)) == 3
     assert all(re.fullmatch(r"jpegrescue-\d{8}T\d{6}Z(-[23])?", name) for name in names)
     assert names_in(tmp_path) == set(names)
+    for folder in opened:
+        folder.close()
 
 
 def test_folders_above_are_made(tmp_path: Path) -> None:
     with OutputFolder.open(tmp_path / "a/b/c", evidence=[]) as opened:
         assert opened.path.is_dir()
     opened.close()
+
+
+class TestEmptyFolders:
+    def test_one_that_was_made_and_not_used_goes_with_those_above_it(self, tmp_path: Path) -> None:
+        OutputFolder.open(tmp_path / "a" / "b" / "out", evidence=[]).close()
+
+        assert names_in(tmp_path) == set()
+
+    def test_one_that_was_there_stays(self, tmp_path: Path) -> None:
+        (tmp_path / "a").mkdir()
+
+        OutputFolder.open(tmp_path / "a", evidence=[]).close()
+        OutputFolder.open(tmp_path / "a" / "out", evidence=[]).close()
+
+        assert names_in(tmp_path) == {"a"}
+
+    def test_one_that_holds_anything_stays(self, tmp_path: Path) -> None:
+        with OutputFolder.open(tmp_path / "a" / "out", evidence=[]):
+            (tmp_path / "a" / "out" / "notes.txt").touch()
+
+        assert names_in(tmp_path / "a" / "out") == {"notes.txt"}

@@ -44,8 +44,16 @@ def test_a_line_sums_up_its_trials() -> None:
     assert (cells["class"], cells["mode"], cells["files"]) == ("kodak", "cbc 1e-05", "2")
     assert (cells["scan identical"], cells["errors"], cells["found"]) == ("1", "4", "25.0 %")
     assert (cells["MCUs touched"], cells["MCUs exact"]) == ("5.0 %", "70.0 %")
+    assert (cells["unnoticed"], cells["MCUs claimed"], cells["of them wrong"]) == ("0", "0.0 %", "–")
     assert (cells["decoded dB"], cells["decoded median"], cells["decoded SSIM"]) == ("33.01", "exact", "0.750")
     assert (cells["decoded holes dB"], cells["s/MP"]) == ("20.00", "0.50")
+
+
+def test_damage_that_nobody_noticed() -> None:
+    silent = replace(SCORE, grade="no_damage_found", mcus_claimed=100, mcus_claimed_wrong=60)
+    sound = replace(silent, errors=0, mcus_claimed_wrong=0)
+    cells = _cells(markdown([replace(TRIAL, score=silent), replace(TRIAL, score=sound), TRIAL]), 0)
+    assert (cells["unnoticed"], cells["MCUs claimed"], cells["of them wrong"]) == ("1", "66.7 %", "30.0 %")
 
 
 def test_lines_are_apart_by_class_and_mode() -> None:
