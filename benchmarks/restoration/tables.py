@@ -16,6 +16,7 @@ HEADER = (
     "mode",
     "files",
     "unnoticed",
+    "their wrong MCUs",
     "scan identical",
     "errors",
     "found",
@@ -33,7 +34,8 @@ Group = dict[tuple[str, str], list[Trial]]
 def markdown(trials: Sequence[Trial]) -> str:
     """A line per class and mode. Shares are over all files of the line together.
 
-    Unnoticed are damaged files in which no damage was found; claimed are MCUs that the report grades as right.
+    Unnoticed are damaged files in which no damage was found, and of their MCUs some are wrong all the same; claimed are
+    MCUs that the report grades as right.
     Of each kind of picture: Y-PSNR of the mean MSE, median of the files' Y-PSNR, mean SSIM, and Y-PSNR of the mean MSE
     inside the MCUs that damage touched. `exact`: no difference at all.
     """
@@ -113,6 +115,10 @@ def _counts(group: Sequence[Trial]) -> list[str]:
     return [
         str(len(group)),
         str(total(_unnoticed)),
+        _share(
+            total(lambda t: _unnoticed(t) * (t.score.mcus - t.score.mcus_exact)),
+            total(lambda t: _unnoticed(t) * t.score.mcus),
+        ),
         str(total(lambda t: t.score.scan_identical)),
         str(errors),
         _share(total(lambda t: t.score.errors_found), errors),

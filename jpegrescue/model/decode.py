@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Grade = Literal["intact", "exact", "aligned", "uncertain", "filled", "synthetic"]
+Grade = Literal["intact", "exact", "aligned", "consistent", "uncertain", "filled", "synthetic"]
 Cause = Literal["invalid_code", "coefficient_overflow", "data_left_over", "out_of_data", "restart_mismatch"]
 
 
@@ -35,7 +35,8 @@ class Segment:
     `bit_start`/`bit_end`: absolute bits in the file; `placed_at`: raster index of its first MCU in the picture;
     `shift` = placed_at − mcu_start; `dc_offset`: quantiser steps added per component, `None` while unknown;
     `confidence`: calibrated probability of the placement, `None` where no calibrated engine spoke; `engine`: what
-    placed it (`decoder` = position in the stream, `restart` = restart marker).
+    placed it (`decoder` = position in the stream, `restart` = restart marker). `grade` `consistent`: in a file that
+    nothing contradicts, which proves nothing: errors that leave no trace in decoding are common.
     """
 
     scan: int

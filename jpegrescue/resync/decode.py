@@ -55,7 +55,7 @@ def decode(data: NDArray[np.uint8], structure: JpegStructure) -> Decode | None:
         planes=_planes(flat, shapes, structure, frame),
         scans=tuple(scans),
         lost_mcus=lost_mcus,
-        damaged=lost_mcus > 0 or any(segment.grade != "intact" for scan in scans for segment in scan.segments),
+        damaged=lost_mcus > 0 or any(segment.grade == "uncertain" for scan in scans for segment in scan.segments),
     )
 
 
@@ -169,7 +169,7 @@ def _segments(
             dc_offset=None,
             confidence=None,
             engine="decoder" if sound or interval == 0 else "restart",
-            grade="intact" if sound else "uncertain",
+            grade="consistent" if sound else "uncertain",
         )
         for start, stop, bit_start, bit_end, placed, interval in zip(*(c.tolist() for c in columns), strict=True)
     )

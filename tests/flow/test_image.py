@@ -47,7 +47,7 @@ def test_a_lone_component_counts_blocks_whatever_its_factors(folder: OutputFolde
 
 def test_one_sign_of_damage_makes_every_segment_uncertain(folder: OutputFolder) -> None:
     sound = process(_found(photo()), ALL, folder)
-    assert ({s.grade for s in sound.segments}, sound.uncertain_mcus) == ({"intact"}, 0)
+    assert ({s.grade for s in sound.segments}, sound.uncertain_mcus) == ({"consistent"}, 0)
     outside = process(FoundFile("b", photo(), (ByteRange(0, 9),), "unknown"), ALL, folder)
     assert ({s.grade for s in outside.segments}, outside.uncertain_mcus) == ({"uncertain"}, outside.mcus)
     assert outside.lost_mcus == 0

@@ -78,7 +78,7 @@ def test_an_intact_file_is_one_segment_from_first_to_last_bit() -> None:
     outcome = _decode(data)
     (segment,) = outcome.scans[0].segments
     scan = parse(data).scans[0]
-    assert (segment.mcu_start, segment.mcu_end, segment.shift, segment.grade) == (0, 20, 0, "intact")
+    assert (segment.mcu_start, segment.mcu_end, segment.shift, segment.grade) == (0, 20, 0, "consistent")
     assert segment.bit_start == 8 * scan.start
     assert 8 * (scan.end - 1) < segment.bit_end <= 8 * scan.end
     assert not outcome.damaged
