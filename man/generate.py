@@ -53,8 +53,8 @@ says of every picture where its bytes lay, what was lost, and what a reader may 
 
 Standard output carries the result only: a table on a terminal, else one line per image, its fields separated by TAB
 characters: {columns}. Lost counts the MCUs (mostly 8 or 16 pixels a side) that could not be decoded,
-uncertain those of a damaged file that were, without proof that they are right, resyncs the places where decoding took up again after
-damage. A field that is not known is a hyphen. With --json it carries report.json, byte for byte.
+uncertain those of a damaged file that were, without proof that they are right, resyncs the places where decoding took
+up again after damage. A field that is not known is a hyphen. With --json it carries report.json, byte for byte.
 simulate and evaluate likewise print a table, TAB-separated lines of their own, or JSON.
 Progress, warnings and errors go to standard error; progress is shown on a terminal only. There is never a prompt.
 
