@@ -57,7 +57,8 @@ def problems(trials: Sequence[Trial]) -> str:
     lines = []
     for trial in trials:
         where = f"{trial.photo}, {trial.mode}, seed {trial.seed}"
-        lines += [f"- {where}: {problem.kind}: {problem.detail}" for problem in trial.score.problems]
+        serious = [problem for problem in trial.score.problems if problem.severity != "info"]
+        lines += [f"- {where}: {problem.kind}: {problem.detail}" for problem in serious]
         if trial.score.claim_holds is False:
             lines.append(f"- {where}: wrong claim {trial.score.claim}")
         if trial.score.mcus_claimed_wrong:

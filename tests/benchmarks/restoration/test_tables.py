@@ -63,7 +63,8 @@ def test_lines_are_apart_by_class_and_mode() -> None:
 
 
 def test_what_is_wrong_is_named() -> None:
-    assert problems([TRIAL]) == "none\n"
+    remark = replace(SCORE, problems=(Problem("slack_cut", "info", "so it goes"),))
+    assert problems([TRIAL, replace(TRIAL, score=remark)]) == "none\n"
     score = replace(
         SCORE,
         problems=(Problem("size_differs", "error", "it does"),),
