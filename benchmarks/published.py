@@ -35,7 +35,7 @@ from jpegrescue.align.published import published_sca
 from jpegrescue.jpeg.parse import parse
 from jpegrescue.jpeg.pixels import colour_space, to_picture, to_wide_samples
 from jpegrescue.lab.damage import damage
-from jpegrescue.lab.likeness import likeness, luma, psnr
+from jpegrescue.lab.likeness import likeness, luma, psnr, psnr_of_mean
 from jpegrescue.model.align import SCA_PARTS, ScaPart
 from jpegrescue.model.evidence import ByteRange
 from jpegrescue.model.truth import Recipe
@@ -169,8 +169,8 @@ def quality_table(pictures: list[Image.Image], size: tuple[int, int], rate: floa
     print("| stage | dB of mean MSE | mean dB | mean SSIM |\n|---|---|---|---|")
     for name, values in errors.items():
         each = [decibels for value in values if (decibels := psnr(value)) is not None]
-        of_mean = psnr(statistics.fmean(values))
-        print(f"| {name} | {of_mean:.2f} | {statistics.fmean(each):.2f} | {statistics.fmean(similar[name]):.2f} |")
+        cells = [f"{psnr_of_mean(values):.2f}", f"{statistics.fmean(each):.2f}"] if each else ["exact", "exact"]
+        print(f"| {name} | {' | '.join(cells)} | {statistics.fmean(similar[name]):.2f} |")
     if rate == 1e-5 and PUBLISHED[size]:
         robust, aligned = PUBLISHED[size]
         print(f"\nPublished, on Cityscapes: robust decoder {robust}, SCA {aligned} dB.", flush=True)

@@ -8,9 +8,11 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from jpegrescue.align import _kernels_published as kernels
-from jpegrescue.align.published import CUT, SHIFT_MAX, published_sca
+from jpegrescue.align.published import _standing_out, published_sca
 from jpegrescue.model.align import SCA_PARTS, ScaPart
 
+CUT = 150  # of the paper
+SHIFT_MAX = 8
 MCUS = [(8, 8), (8, 16), (16, 8), (16, 16), (8, 32)]
 
 
@@ -80,6 +82,19 @@ def test_colour_casts_are_found_and_taken_back(mcu: tuple[int, int], channels: i
     assert [segment.mcu_start for segment in record.segments] == [0, *casts]
 
 
+def test_a_cast_that_lasts_shows_though_its_left_border_does_not() -> None:
+    stripes = 128 + 90 * np.sign(np.sin(np.arange(480) * np.pi / 8 + 0.1))  # every left border of an MCU is a hard edge
+    truth = np.broadcast_to(stripes[None, :, None], (96, 480, 3)).astype(np.int16)
+    _, record = _sca(_cast(truth, (8, 8), {60 * 5 + 21: (30, -20, 25)}), (8, 8), "compensation")
+    assert [segment.mcu_start for segment in record.segments] == [0, 60 * 5 + 21]
+
+
+def test_a_border_stands_out_by_the_jump_into_it() -> None:
+    lines = np.ones(39, np.int64)
+    lines[15:] = 500  # from pixel row 15 to 16, where the third row of MCUs begins, and as much from there on
+    assert _standing_out(lines, 8, 5).tolist() == [False, True, True, False, False]
+
+
 def test_any_number_of_casts_in_one_row() -> None:
     casts = {60 * 5 + 6: (80, 80, 80), 60 * 5 + 24: (-20, -40, -20), 60 * 5 + 47: (90, 70, 60)}
     damaged = _cast(_scene(12, 60, (8, 8)), (8, 8), casts)
@@ -103,6 +118,8 @@ def test_rows_move_back_to_their_place(mcu: tuple[int, int], by: int) -> None:
     expected = np.clip(truth - mean + 128, 0, 255)
     lost = mcu[0] * 5
     assert np.array_equal(picture[: truth.shape[0] - lost], expected[: truth.shape[0] - lost])
+    if by > 0:  # rows moved back leave places behind, which show the mean
+        assert (picture[-mcu[0] :, -by * mcu[1] :] == 128).all()
     inner = np.s_[mcu[0] * 5 : -mcu[0], SHIFT_MAX * mcu[1] : -SHIFT_MAX * mcu[1]]
     assert np.array_equal(picture[inner], expected[inner])
 
