@@ -77,6 +77,12 @@ line with *** in its place, nor in any message. A key given to --key-file by mis
 The sector at evidence offset x has the number first-sector + (x - crypt-start) / iv-unit. What lies before crypt-start
 is searched as it is.
 """,
+    "BAD RANGES": """
+The map given to --bad-ranges is one of GNU ddrescue, of which all blocks but those with status + count as unreadable,
+or a list: on each line the first byte of an unreadable range of the evidence and the byte behind its last, separated
+by blanks. In both, # begins a comment. What a map does not mention counts as readable. Of encrypted evidence an
+unreadable byte takes its cipher block of 16 bytes with it and, in CBC mode, the next block of the sector.
+""",
     "FILES": """
 Everything is written to one folder. A folder that holds results of another run is refused without --force; with it, the
 outputs that the other run's report lists are removed, and nothing else: a run that would have to replace any other file

@@ -26,6 +26,7 @@ def carve(
     first_sector: opt.FirstSector = None,
     crypt_start: opt.CryptStart = None,
     iv_unit: opt.Unit = None,
+    bad_ranges: opt.BadRanges = None,
     start: Annotated[int, typer.Option(metavar="BYTES", parser=opt.number, help="Where to begin.")] = 0,
     length: Annotated[
         int | None,
@@ -91,6 +92,7 @@ def carve(
             min_pixels=min_pixels,
             restore=not no_restore,
             sca=opt.sca_parts(align, sca_without),
+            bad_ranges=opt.bad_ranges(bad_ranges),
         )
         if chosen.sca is not None and not chosen.restore:
             raise UsageError("--align needs the pictures that --no-restore leaves out", option="--align")

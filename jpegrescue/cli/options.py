@@ -15,6 +15,7 @@ from jpegrescue.errors import UsageError
 if TYPE_CHECKING:
     from jpegrescue.flow.options import KeyOptions, RunOptions
     from jpegrescue.model.align import ScaPart
+    from jpegrescue.model.evidence import ByteRange
 
 
 _NUMBER = re.compile(r"[0-9]{1,19}|0[xX][0-9a-fA-F]{1,16}")
@@ -157,6 +158,17 @@ CryptStart = Annotated[
         show_default=False,
     ),
 ]
+BadRanges = Annotated[
+    str | None,
+    typer.Option(
+        "--bad-ranges",
+        metavar="MAP",
+        path_type=str,
+        readable=False,
+        help="Map of the bytes that could not be read from the medium: of GNU ddrescue, or lines of START END.",
+        show_default=False,
+    ),
+]
 Unit = Annotated[
     IvUnit | None,
     typer.Option(
@@ -244,6 +256,17 @@ def sca_parts(align: Alignment, without: list[ScaSwitch] | None) -> "tuple[ScaPa
         return None
     left_out = {switch.value for switch in without or ()}
     return tuple(part for part in SCA_PARTS if part not in left_out)
+
+
+def bad_ranges(map_file: str | None) -> "tuple[ByteRange, ...]":
+    """What the map says could not be read, nothing without a map.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    from jpegrescue.source.bad_ranges import load_bad_ranges
+
+    return () if map_file is None else load_bad_ranges(path(map_file, "--bad-ranges"))
 
 
 def key_options(

@@ -26,10 +26,23 @@ def restore(
     first_sector: opt.FirstSector = None,
     crypt_start: opt.CryptStart = None,
     iv_unit: opt.Unit = None,
+    bad_ranges: opt.BadRanges = None,
     kind: Annotated[
         opt.InputKind,
         typer.Option("--input", help="What the files hold: ciphertext as it lay on disk, or JPEG; auto looks."),
     ] = opt.InputKind.AUTO,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            "--reference",
+            metavar="SIBLING.jpg",
+            path_type=str,
+            readable=False,
+            help="Sound photo of the same camera and settings, from which to take what a file's damaged header lacks: "
+            "tables, size, place of the thumbnail.",
+            show_default=False,
+        ),
+    ] = None,
     align: opt.Align = opt.Alignment.NONE,
     sca_without: opt.ScaWithout = None,
     jobs: opt.Jobs = None,
@@ -73,7 +86,11 @@ def restore(
             ),
             input=kind.value,
             sca=opt.sca_parts(align, sca_without),
+            bad_ranges=opt.bad_ranges(bad_ranges),
+            reference=None if reference is None else opt.path(reference, "--reference"),
         )
+        if bad_ranges is not None and len(files) > 1:
+            raise UsageError(f"--bad-ranges is the map of one file, and {len(files)} were given", option="--bad-ranges")
         keyed = chosen.key.key is not None
         if chosen.input == "cipher" and not keyed:
             raise UsageError("--input cipher needs a key: give --key, --key-file or JPEGRESCUE_KEY", option="--input")

@@ -14,7 +14,7 @@ from jpegrescue.flow.options import CarveOptions, Outcome
 from jpegrescue.flow.progress import NoProgress, Progress
 from jpegrescue.flow.session import Session, conduct
 from jpegrescue.model.carve import CarvedFile
-from jpegrescue.model.evidence import Hashes
+from jpegrescue.model.evidence import ByteRange, Hashes
 from jpegrescue.model.problem import Problem
 from jpegrescue.report.output import OutputFolder
 from jpegrescue.source.hashing import Hasher
@@ -61,7 +61,7 @@ def _search(evidence: OpenEvidence, options: CarveOptions, session: Session, pro
     try:
         for offset, clear in _chunks(evidence, hasher, parallel=options.run.jobs > 1):
             for found in carver.feed(offset, clear):
-                session.submit(_load(evidence, found), wanted)
+                session.submit(_load(evidence, found, options.bad_ranges), wanted)
             searched = offset + clear.size
             progress.advance(clear.size)
         session.drain()
@@ -100,13 +100,16 @@ def _chunks(evidence: OpenEvidence, hasher: Hasher, *, parallel: bool) -> Iterat
             yield offset, clear
 
 
-def _load(evidence: OpenEvidence, found: CarvedFile) -> FoundFile:
+def _load(evidence: OpenEvidence, found: CarvedFile, listed: tuple[ByteRange, ...]) -> FoundFile:
+    data = b"".join(evidence.clear.read(run.start, run.length) for run in found.runs)
+    bad, bad_problems = evidence.unknown_bytes(listed, found.runs)
     return FoundFile(
         name=f"f{found.runs[0].start:012d}",
-        data=b"".join(evidence.clear.read(run.start, run.length) for run in found.runs),
+        data=data,
         runs=found.runs,
         end=found.end,
-        problems=(*evidence.read_problems(found.runs), *found.problems),
+        problems=(*evidence.read_problems(found.runs), *bad_problems, *found.problems),
+        bad=bad,
     )
 
 

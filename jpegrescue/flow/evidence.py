@@ -7,6 +7,7 @@ from jpegrescue.errors import EvidenceError, UsageError
 from jpegrescue.flow.options import KeyOptions
 from jpegrescue.model.evidence import ByteRange, Evidence, Hashes
 from jpegrescue.model.problem import Problem
+from jpegrescue.source.bad_ranges import CipherRange, bad_in_file, merge_ranges
 from jpegrescue.source.base import ByteSource
 from jpegrescue.source.crypt.sector import SectorCipher
 from jpegrescue.source.crypt.solve import solve_first_sector
@@ -61,6 +62,30 @@ class OpenEvidence:
             for gap in self.clear.gaps
             if runs is None or any(gap.start < run.end and run.start < gap.end for run in runs)
         )
+
+    def unknown_bytes(
+        self, listed: tuple[ByteRange, ...], runs: tuple[ByteRange, ...]
+    ) -> tuple[tuple[ByteRange, ...], tuple[Problem, ...]]:
+        """Bytes of the file in `runs` that are not what lay there, and what to say about those that a map lists.
+
+        They are those `listed` as unreadable in the evidence and those that could not be read here, with what their
+        ciphertext takes along.
+        """
+        cipher = self._cipher_range()
+        gaps = tuple(ByteRange(gap.start, gap.end) for gap in self.clear.gaps)
+        by_map = bad_in_file(listed, runs, cipher)
+        unknown = merge_ranges(*by_map, *bad_in_file(gaps, runs, cipher))
+        if not by_map:
+            return unknown, ()
+        count = sum(part.length for part in by_map)
+        detail = f"{count} bytes from here on, in {len(by_map)} ranges, were not read from the medium, says the map"
+        return unknown, (Problem("bad_range", "error", detail, by_map[0].start),)
+
+    def _cipher_range(self) -> CipherRange | None:
+        if self.cipher is None or self.decrypted is None:
+            return None
+        layer = self.decrypted.layers[-1]
+        return CipherRange(layer.start, layer.end, self.cipher.sector_size, chained=self.cipher.spec.mode == "cbc")
 
 
 def open_evidence(path: Path, key: KeyOptions, start: int, length: int | None) -> OpenEvidence:

@@ -13,6 +13,8 @@ from jpegrescue.align.published import published_sca
 from jpegrescue.flow.grade import cannot_decode, grade_decoded
 from jpegrescue.jpeg.parse import parse
 from jpegrescue.jpeg.pixels import ColourSpace, Picture, colour_space, to_picture, to_wide_samples
+from jpegrescue.jpeg.reference import Reference, with_reference
+from jpegrescue.jpeg.standard import with_standard_tables
 from jpegrescue.model.align import ScaPart, ScaRecord
 from jpegrescue.model.decode import Decode
 from jpegrescue.model.evidence import ByteRange, Evidence, Hashes
@@ -36,7 +38,10 @@ _SAMPLINGS: dict[tuple[tuple[int, int], ...], str] = {
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file to go through the stages: its plaintext bytes and where they lie."""
+    """A file to go through the stages: its plaintext bytes and where they lie.
+
+    `bad`: bytes of `data` that are known to be unreadable on the medium, or garbled by what is; sorted and merged.
+    """
 
     name: str
     data: bytes
@@ -44,19 +49,22 @@ class FoundFile:
     end: str
     evidence: Evidence | None = None
     problems: tuple[Problem, ...] = ()
+    bad: tuple[ByteRange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What to make of a file: its carved bytes; its picture, for `damaged` files, `always`, or no decode at all.
 
-    `sca`: parts of the published alignment to make a second picture with, `None` for no such picture.
+    `sca`: parts of the published alignment to make a second picture with, `None` for no such picture. `reference`: a
+    photo of the same camera to take from what a file's header lacks.
     """
 
     carved: bool
     picture: Literal["never", "damaged", "always"]
     hashes: tuple[str, ...]
     sca: tuple[ScaPart, ...] | None = None
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,7 @@ def process(found: FoundFile, wanted: Wanted, folder: OutputFolder) -> Image:
         OutputError: an output cannot be written.
     """
     data = np.frombuffer(found.data, np.uint8)
-    structure = parse(data)
+    structure = _completed(data, parse(data), wanted)
     result = _examine(data, structure, found, wanted)
     outputs: list[OutputFile] = []
     if wanted.carved:
@@ -106,6 +114,15 @@ def decoded_share(data: bytes) -> float:
         return 0.0
     outcome = decode(array, structure)
     return 0.0 if outcome is None else 1.0 - outcome.lost_mcus / _mcus(structure.frame)
+
+
+def _completed(data: NDArray[np.uint8], structure: JpegStructure, wanted: Wanted) -> JpegStructure:
+    """With what the header lacks: from the reference, if there is one, and typical tables as the last resort."""
+    if wanted.picture == "never":
+        return structure
+    if wanted.reference is not None:
+        structure = with_reference(data, structure, wanted.reference)
+    return with_standard_tables(data, structure)
 
 
 def _examine(data: NDArray[np.uint8], structure: JpegStructure, found: FoundFile, wanted: Wanted) -> _Result:

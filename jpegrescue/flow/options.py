@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from jpegrescue.model.align import ScaPart
+from jpegrescue.model.evidence import ByteRange
 from jpegrescue.model.report import Report
 from jpegrescue.source.crypt.spec import CipherSpec
 from jpegrescue.source.keys import Key
@@ -61,7 +62,8 @@ class CarveOptions:
     """Search `evidence` in `[start, start + length)` bytes (`length` `None`: to its end).
 
     Files below `min_size` bytes or pictures below `min_pixels` pixels are left out; `restore`: decode what is found;
-    `sca`: parts of the published alignment to write pictures with, `None` for no such pictures.
+    `sca`: parts of the published alignment to write pictures with, `None` for no such pictures. `bad_ranges`: bytes of
+    the evidence that are known to be unreadable, sorted and merged.
     """
 
     evidence: Path
@@ -73,13 +75,15 @@ class CarveOptions:
     min_pixels: int = 0
     restore: bool = True
     sca: tuple[ScaPart, ...] | None = None
+    bad_ranges: tuple[ByteRange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreOptions:
     """Decode `files`, each a JPEG (`plain`), or one as it lay encrypted on disk (`cipher`); `auto` looks which.
 
-    `sca` as in `CarveOptions`.
+    `sca` as in `CarveOptions`; so is `bad_ranges`, which are those of the one file. `reference`: a sound photo of the
+    same camera, from which to take what a file's header lacks.
     """
 
     files: tuple[Path, ...]
@@ -87,6 +91,8 @@ class RestoreOptions:
     key: KeyOptions
     input: InputKind = "auto"
     sca: tuple[ScaPart, ...] | None = None
+    bad_ranges: tuple[ByteRange, ...] = ()
+    reference: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

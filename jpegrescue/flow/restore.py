@@ -4,14 +4,17 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from jpegrescue.carve.extent import measure
-from jpegrescue.errors import EvidenceError
+from jpegrescue.errors import EvidenceError, UsageError
 from jpegrescue.flow.evidence import OpenEvidence, open_evidence
 from jpegrescue.flow.image import FoundFile, Wanted
 from jpegrescue.flow.options import KeyOptions, Outcome, RestoreOptions
 from jpegrescue.flow.progress import NoProgress, Progress
 from jpegrescue.flow.session import Session, conduct
 from jpegrescue.jpeg.parse import parse
+from jpegrescue.jpeg.reference import Reference, unfit
 from jpegrescue.model.evidence import ByteRange, Evidence
 from jpegrescue.model.problem import Problem
 from jpegrescue.report.output import OutputFolder
@@ -25,17 +28,18 @@ def restore(options: RestoreOptions, progress: Progress | None = None) -> Outcom
 
     Raises:
         EvidenceError: not one of the files can be read; a single unreadable one is a problem of the run.
-        OutputError, UsageError: the run cannot begin, or cannot go on.
+        OutputError, UsageError: the run cannot begin, or cannot go on; the reference is no sound photo.
     """
     progress = progress or NoProgress()
     readable, problems = _readable(options)
+    reference = None if options.reference is None else _reference(options.reference, options.key)
     try:
-        read = options.key.protected(options.files)
+        read = options.key.protected([*options.files, *([options.reference] if options.reference else [])])
         with OutputFolder.open(options.run.output, evidence=read, force=options.run.force) as folder:
             session = Session(folder, options.run, progress, None)
             for problem in problems:
                 session.note(problem)
-            return conduct(session, lambda: _restore_all(readable, options, folder, session, progress))
+            return conduct(session, lambda: _restore_all(readable, options, reference, folder, session, progress))
     finally:
         progress.close()
 
@@ -63,14 +67,39 @@ def _open(path: Path, key: KeyOptions) -> OpenEvidence:
     return evidence
 
 
+def _reference(path: Path, key: KeyOptions) -> Reference:
+    """The sound photo at `path`, which is never encrypted."""
+    try:
+        with closing(_open(path, replace(key, key=None))) as plain:
+            content = plain.raw.read(0, plain.raw.size)
+            gaps = plain.raw.gaps
+    except EvidenceError as error:
+        raise UsageError(f"the reference cannot be read: {error}", option="--reference") from None
+    data = np.frombuffer(content, np.uint8)
+    structure = parse(data)
+    reason = unfit(structure) or ("it cannot be read as a whole" if gaps else None)
+    if reason is not None:
+        raise UsageError(f"{path} cannot serve as reference: {reason}", option="--reference")
+    hasher = Hasher(("sha256",))
+    hasher.update(content)
+    return Reference(f"{path.name} (SHA-256 {hasher.result().sha256})", data, structure)
+
+
 def _restore_all(
-    paths: list[Path], options: RestoreOptions, folder: OutputFolder, session: Session, progress: Progress
+    paths: list[Path],
+    options: RestoreOptions,
+    reference: Reference | None,
+    folder: OutputFolder,
+    session: Session,
+    progress: Progress,
 ) -> None:
     progress.start(sum(path.stat().st_size for path in paths), "restoring")
     for path in paths:
         found = _load(path, folder.claim_stem(path.stem), options)
         encrypted = found.evidence is not None and any(layer.kind == "decrypt" for layer in found.evidence.layers)
-        wanted = Wanted(carved=encrypted, picture="always", hashes=options.run.hashes, sca=options.sca)
+        wanted = Wanted(
+            carved=encrypted, picture="always", hashes=options.run.hashes, sca=options.sca, reference=reference
+        )
         session.submit(found, wanted)
         progress.advance(len(found.data))
     session.drain()
@@ -102,18 +131,22 @@ def _found(evidence: OpenEvidence, raw: bytes, name: str, options: RestoreOption
     size = evidence.raw.size
     carved = measure(evidence.clear, 0, size)
     end = carved.runs[-1].end if carved is not None and evidence.decrypted is not None else size
+    data = evidence.clear.read(0, end)
+    runs = (ByteRange(0, end),)
+    bad, bad_problems = evidence.unknown_bytes(options.bad_ranges, runs)
     account: Evidence = evidence.describe(hasher.result(), ByteRange(0, size) if options.run.hashes else None)
     suspicion = evidence.suspect_sector_base(options.key)
-    problems = (*evidence.problems, *evidence.read_problems(), *([suspicion] if suspicion else []))
+    problems = (*evidence.problems, *evidence.read_problems(), *([suspicion] if suspicion else []), *bad_problems)
     if carved is None and evidence.clear.read(0, 2) != b"\xff\xd8":
         problems = (*problems, _not_a_jpeg(evidence))
     return FoundFile(
         name=name,
-        data=evidence.clear.read(0, end),
-        runs=(ByteRange(0, end),),
+        data=data,
+        runs=runs,
         end="unknown" if carved is None else carved.end,
         evidence=account,
         problems=problems if carved is None else (*problems, *carved.problems),
+        bad=bad,
     )
 
 

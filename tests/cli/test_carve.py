@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jpegrescue.flow.options import CarveOptions, KeyOptions, RunOptions
+from jpegrescue.model.evidence import ByteRange
 from jpegrescue.source.crypt.spec import SPECS
 from jpegrescue.source.keys import Key
 
@@ -133,3 +134,10 @@ def test_whether_evidence_can_be_read_is_left_to_the_flow(
     run(command, tmp_path / "dump.bin")
 
     assert len(flow.asked) == 1
+
+
+def test_a_map_of_bad_ranges_arrives(run: Run, flow: Flow, tmp_path: Path) -> None:
+    (tmp_path / "map").write_text("# seen\n0x200 1024\n")
+    run("carve", "dump.bin", "--bad-ranges", tmp_path / "map")
+    assert flow.asked[0].bad_ranges == (ByteRange(512, 1024),)
+    assert run("carve", "dump.bin", "--bad-ranges", tmp_path).code == 2

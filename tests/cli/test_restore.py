@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jpegrescue.flow.options import RestoreOptions
+from jpegrescue.model.evidence import ByteRange
 from jpegrescue.source.keys import Key
 
 from .conftest import Flow, Result
@@ -54,3 +55,28 @@ def test_files_are_needed_and_options_of_carve_are_not_known(run: Run, flow: Flo
     for option in ("--start", "--hash", "--min-size"):
         assert run("restore", "a.jpg", option, "1").code == 2
     assert flow.asked == []
+
+
+def test_a_reference_and_a_map_of_bad_ranges(run: Run, flow: Flow, tmp_path: Path) -> None:
+    (tmp_path / "map").write_text("0 +\n0 512 +\n512 0x400 -\n")
+    run("restore", "a.jpg", "--reference", "b.jpg", "--bad-ranges", tmp_path / "map")
+
+    (asked,) = flow.asked
+    assert (asked.reference, asked.bad_ranges) == (Path("b.jpg"), (ByteRange(512, 1536),))
+
+
+def test_a_map_is_that_of_one_file(run: Run, flow: Flow, tmp_path: Path) -> None:
+    (tmp_path / "map").write_text("0 512\n")
+    result = run("restore", "a.jpg", "b.jpg", "--bad-ranges", tmp_path / "map")
+
+    assert (result.code, flow.asked) == (2, [])
+    assert result.err == "Error: --bad-ranges is the map of one file, and 2 were given\n"
+
+
+def test_empty_paths_and_what_is_no_map_are_usage_errors(run: Run, flow: Flow, tmp_path: Path) -> None:
+    (tmp_path / "map").write_text("0 512\nrubbish\n")
+    for option, value in (("--reference", ""), ("--bad-ranges", ""), ("--bad-ranges", str(tmp_path / "none"))):
+        assert run("restore", "a.jpg", option, value).code == 2
+    result = run("restore", "a.jpg", "--bad-ranges", tmp_path / "map")
+    assert (result.code, flow.asked) == (2, [])
+    assert "line 2 of the map" in result.err

@@ -12,15 +12,16 @@ from .conftest import Result
 
 Run = Callable[..., Result]
 KEY = {"--key", "--key-file", "--cipher", "--sector-size", "--first-sector", "--crypt-start", "--iv-unit"}
+MEDIUM = KEY | {"--bad-ranges"}
 COMMON = {"-o", "--output", "--jobs", "--force", "--json", "--quiet", "--case", "--exhibit", "--examiner"}
 ALIGN = {"--align", "--sca-without"}
 CONTRACT = {
-    "carve": KEY
+    "carve": MEDIUM
     | COMMON
     | ALIGN
     | {"--start", "--length", "--min-size", "--min-pixels", "--no-restore", "--hash", "--fail-empty"},
     "evaluate": {"--json", "--plot", "--jobs", "--quiet"},
-    "restore": KEY | COMMON | ALIGN | {"--input"},
+    "restore": MEDIUM | COMMON | ALIGN | {"--input", "--reference"},
     "simulate": (KEY - {"--crypt-start"})
     | {"-o", "--output", "--force", "--json", "--quiet", "--ber", "--damage", "--count", "--where", "--seed"}
     | {"--thumbnail", "--quality", "--sampling", "--restart-interval"},

@@ -11,10 +11,13 @@ import pytest
 from PIL import Image
 
 import jpegrescue.flow.carve as flow_carve
+import jpegrescue.flow.session as flow_session
 from jpegrescue.errors import EvidenceError, OutputError, UsageError
 from jpegrescue.flow.carve import carve
+from jpegrescue.flow.image import FoundFile
 from jpegrescue.flow.options import CarveOptions, KeyOptions
 from jpegrescue.flow.progress import NoProgress
+from jpegrescue.model.evidence import ByteRange
 from jpegrescue.report.json import from_json
 from jpegrescue.report.output import OutputFolder
 from jpegrescue.source.crypt.spec import DEFAULT_SPEC
@@ -334,3 +337,22 @@ def test_evidence_that_lies_where_the_results_go_is_no_obstacle(carve_options: M
 
     assert (len(outcome.report.images), outcome.report.problems) == (1, ())
     assert moved.read_bytes() == encrypted(photo())
+
+
+def test_files_that_touch_bad_ranges_know_it_and_others_do_not(
+    carve_options: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[FoundFile] = []
+    real = flow_session.process
+    monkeypatch.setattr(flow_session, "process", lambda found, *rest: (seen.append(found), real(found, *rest))[1])
+    data, (first, second) = dump(photo(), photo(seed=1))
+    end = first + len(photo())
+    bad = (ByteRange(0, 10), ByteRange(first + 600, first + 700), ByteRange(end - 5, second))
+    outcome = carve(carve_options(data, bad_ranges=bad, run={"jobs": 1}))
+    assert [found.bad for found in seen] == [
+        (ByteRange(600, 700), ByteRange(len(photo()) - 5, len(photo()))),
+        (),
+    ]
+    touched, other = outcome.report.images
+    assert "bad_range" in [p.kind for p in touched.problems]
+    assert (touched.grade, other.grade) == ("partly_restored", "no_damage_found")

@@ -1,13 +1,17 @@
+import errno
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from jpegrescue.errors import EvidenceError, UsageError
-from jpegrescue.flow.evidence import open_evidence
+from jpegrescue.flow.evidence import OpenEvidence, open_evidence
 from jpegrescue.flow.options import KeyOptions
 from jpegrescue.model.evidence import ByteRange, Hashes
-from jpegrescue.source.crypt.spec import DEFAULT_SPEC
+from jpegrescue.source.crypt.spec import DEFAULT_SPEC, parse_spec
 from jpegrescue.source.keys import Key
+from jpegrescue.source.raw import RawSource
 from tests.flow.conftest import KEY, KEYED, PLAIN
 
 
@@ -56,3 +60,28 @@ def test_empty_evidence_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     with pytest.raises(EvidenceError, match="0 bytes"):
         open_evidence(tmp_path / "empty", PLAIN, 0, None)
+
+
+@pytest.mark.parametrize(("spec", "garbled"), [("aes-cbc-essiv:sha256", 32), ("aes-xts-plain64", 16)])
+def test_what_is_unreadable_takes_its_cipher_blocks_along(medium: Path, spec: str, garbled: int) -> None:
+    key = KeyOptions(spec=parse_spec(spec), key=Key(bytes(range(32))), crypt_start=512)
+    evidence = open_evidence(medium, key, 0, None)
+    unknown, problems = evidence.unknown_bytes((ByteRange(7, 8), ByteRange(1025, 1026)), (ByteRange(0, 5000),))
+    assert unknown == (ByteRange(7, 8), ByteRange(1024, 1024 + garbled))
+    assert [(p.kind, p.offset) for p in problems] == [("bad_range", 7)]
+    evidence.close()
+
+
+def test_gaps_are_unknown_bytes_too(medium: Path) -> None:
+    def failing(descriptor: int, buffers: Sequence[memoryview], offset: int) -> int:
+        if offset < 1024 and offset + sum(len(buffer) for buffer in buffers) > 512:
+            raise OSError(errno.EIO, "bad")
+        return os.preadv(descriptor, buffers, offset)
+
+    raw = RawSource(medium, preadv=failing)
+    raw.read(0, 4096)
+    evidence = OpenEvidence(medium, raw, raw, None, None, ByteRange(0, raw.size), ())
+    assert evidence.unknown_bytes((ByteRange(1000, 1100),), (ByteRange(600, 3000),))[0] == (ByteRange(0, 500),)
+    unknown, problems = evidence.unknown_bytes((), (ByteRange(0, 3000),))
+    assert (unknown, problems) == ((ByteRange(512, 1024),), ())
+    evidence.close()

@@ -10,9 +10,12 @@ from PIL import Image
 
 import jpegrescue.flow.evidence as flow_evidence
 import jpegrescue.flow.restore as flow_restore
+import jpegrescue.flow.session as flow_session
 from jpegrescue.errors import EvidenceError, UsageError
+from jpegrescue.flow.image import FoundFile
 from jpegrescue.flow.options import KeyOptions, RestoreOptions
 from jpegrescue.flow.restore import restore
+from jpegrescue.model.evidence import ByteRange
 from jpegrescue.source.crypt.spec import DEFAULT_SPEC
 from jpegrescue.source.keys import Key
 from tests.flow.conftest import KEY, KEY_TEXT, KEYED, damaged, earlier_set, encrypted, photo
@@ -128,3 +131,88 @@ def test_a_key_file_is_not_removed_with_the_set_it_came_from(restore_options: Ma
 
     assert key.read_bytes() == KEY_TEXT
     assert (tmp_path / "out" / "truth.json").exists()
+
+
+def headless(data: bytes) -> bytes:
+    """From the first byte of the scan on."""
+    at = data.index(b"\xff\xda")
+    return data[at + 2 + int.from_bytes(data[at + 2 : at + 4]) :]
+
+
+def test_a_file_without_its_header_is_decoded_by_that_of_a_sibling(restore_options: Make, tmp_path: Path) -> None:
+    sibling = tmp_path / "DCIM 7.jpg"
+    sibling.write_bytes(photo(320, 240, seed=5))
+    original = photo(320, 240, seed=1)
+    options = restore_options({"a.jpg": headless(original), "b.jpg": original}, reference=sibling)
+
+    outcome = restore(options)
+
+    image, sound = outcome.report.images
+    with Image.open(outcome.folder / "a.decoded.png") as ours, Image.open(io.BytesIO(original)) as truth:
+        np.testing.assert_array_equal(np.asarray(ours), np.asarray(truth))
+    (problem,) = [p for p in image.problems if p.kind == "header_from_reference"]
+    assert problem.severity == "warning"
+    assert f"DCIM 7.jpg (SHA-256 {hashlib.sha256(sibling.read_bytes()).hexdigest()})" in problem.detail
+    assert "frame header, all Huffman tables, quantisation table 0" in problem.detail
+    assert (image.grade, image.claim, image.lost_mcus) == ("partly_restored", "none", 0)
+    # addresses are those of the file as it came, not of one with a header put before it
+    assert image.segments[0].bit_start == 0
+    assert (sound.grade, sound.problems) == ("no_damage_found", ())
+
+
+def test_typical_tables_are_the_last_resort(restore_options: Make) -> None:
+    original = photo(320, 240)
+    bare = original.replace(b"\xff\xc4", b"\xff\xef")
+    outcome = restore(restore_options({"a.jpg": bare}))
+    (image,) = outcome.report.images
+    with Image.open(outcome.folder / "a.decoded.png") as ours, Image.open(io.BytesIO(original)) as truth:
+        np.testing.assert_array_equal(np.asarray(ours), np.asarray(truth))
+    assert "standard_tables" in [p.kind for p in image.problems]
+    assert (image.grade, image.claim) == ("partly_restored", "none")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no photo", photo()[:300], photo(progressive=True)])
+def test_a_reference_has_to_be_a_sound_photo(restore_options: Make, tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "reference.jpg"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match="reference") as error:
+        restore(restore_options({"a.jpg": photo()}, reference=path))
+    assert error.value.option == "--reference"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_reference_is_not_replaced_by_the_results(restore_options: Make, tmp_path: Path) -> None:
+    first = restore(restore_options({"x.enc": encrypted(photo())}, KEYED))
+    carved = first.folder / "x.carved.jpg"
+    options = restore_options({"y.jpg": headless(photo(seed=1))}, reference=carved)
+    with pytest.raises(UsageError, match=r"x\.carved\.jpg is being read"):
+        restore(replace(options, run=replace(options.run, force=True)))
+    assert carved.read_bytes() == photo()
+    assert (tmp_path / "out" / "report.json").exists()
+
+
+def submitted(monkeypatch: pytest.MonkeyPatch) -> list[FoundFile]:
+    """What the flow hands to the stages from here on."""
+    seen: list[FoundFile] = []
+    real = flow_session.process
+    monkeypatch.setattr(flow_session, "process", lambda found, *rest: (seen.append(found), real(found, *rest))[1])
+    return seen
+
+
+@pytest.mark.parametrize(("kind", "end"), [("plain", 0x500), ("cipher", 0x510)])
+def test_unreadable_bytes_are_handed_on(
+    restore_options: Make, monkeypatch: pytest.MonkeyPatch, kind: str, end: int
+) -> None:
+    seen = submitted(monkeypatch)
+    original = photo()
+    files = {"a.jpg": original if kind == "plain" else encrypted(original)}
+    bad = (ByteRange(0x400, 0x500), ByteRange(0x1000, 1 << 40))
+
+    (image,) = restore(restore_options(files, KEYED, bad_ranges=bad, input=kind)).report.images
+
+    assert seen[0].bad == (ByteRange(0x400, end), ByteRange(0x1000, len(original)))
+    (problem,) = [p for p in image.problems if p.kind == "bad_range"]
+    assert (problem.severity, problem.offset) == ("error", 0x400)
+    assert str(end - 0x400 + len(original) - 0x1000) in problem.detail
+    assert (image.grade, image.claim) == ("partly_restored", "none")
