@@ -45,12 +45,26 @@ def colour_space(frame: Frame, *, jfif: bool, adobe_transform: int | None) -> Co
 
 
 def to_picture(frame: Frame, planes: Sequence[ComponentPlane], space: ColourSpace) -> Picture:
-    """Samples of the whole picture.
+    """Samples of the whole picture: `picture_of` the `component_samples`."""
+    return picture_of(frame, component_samples(planes), space)
+
+
+def component_samples(planes: Sequence[ComponentPlane]) -> tuple[NDArray[np.uint8], ...]:
+    """Samples of each component in its own sampling: uint8 (8 · block rows, 8 · block columns), whole MCUs."""
+    return tuple(_inverse_dct(plane) for plane in planes)
+
+
+def picture_of(frame: Frame, samples: Sequence[NDArray[np.uint8]], space: ColourSpace) -> Picture:
+    """The picture that component samples make.
 
     CMYK is taken as Adobe writes it (inverted) and converted to RGB as Pillow does; of a file with an unknown colour
     space the first component is shown as grey.
+
+    Args:
+        frame: as `resync.decode.picture_frame` gives it.
+        samples: uint8, a plane per component, as `component_samples` gives them.
+        space: the file's colour space.
     """
-    samples = [_inverse_dct(plane) for plane in planes]
     colours = _colours(frame, samples, space, kernels.CLAMPED)
     if space not in ("cmyk", "ycck"):
         return Picture(colours, space)
@@ -59,6 +73,17 @@ def to_picture(frame: Frame, planes: Sequence[ComponentPlane], space: ColourSpac
     ink = rgb if space == "ycck" else 255 - rgb
     cmyk = np.concatenate((ink, 255 - black[..., None]), axis=-1)
     return Picture(np.asarray(Image.fromarray(cmyk, "CMYK").convert("RGB")), space)
+
+
+def blends(frame: Frame) -> tuple[tuple[bool, bool], ...]:
+    """Per component, whether upsampling mixes a sample with its neighbours across, and with those below and above.
+
+    Where it does, the outermost pixels of an MCU, one on each side, hold samples of the MCU beside it; all others are
+    made of their own MCU alone.
+    """
+    modes = [_geometry(frame, index)[2] for index in range(len(frame.components))]
+    across, down = (kernels.FANCY_H2V1, kernels.FANCY_H2V2), (kernels.FANCY_H1V2, kernels.FANCY_H2V2)
+    return tuple((mode in across, mode in down) for mode in modes)
 
 
 def to_wide_samples(frame: Frame, planes: Sequence[ComponentPlane], space: ColourSpace) -> NDArray[np.int16]:

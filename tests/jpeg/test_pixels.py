@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from jpegrescue.jpeg.parse import parse
-from jpegrescue.jpeg.pixels import ColourSpace, colour_space, to_picture, to_wide_samples
+from jpegrescue.jpeg.pixels import (
+    ColourSpace,
+    colour_space,
+    component_samples,
+    picture_of,
+    to_picture,
+    to_wide_samples,
+)
 from jpegrescue.model.decode import ComponentPlane
 from jpegrescue.model.jpeg import Frame
 from jpegrescue.resync.decode import decode, picture_frame
@@ -139,6 +146,19 @@ def test_wide_samples_keep_what_a_drifted_predictor_adds() -> None:
     assert added > 400
     assert np.abs(difference - added).max() <= 1
     assert to_picture(frame, drifted, space).samples.max() <= 255
+
+
+@pytest.mark.parametrize("factors", LAYOUTS)
+def test_component_samples_are_whole_mcus_and_make_the_picture(factors: tuple[tuple[int, int], ...]) -> None:
+    plan = Plan(37, 29, factors)
+    frame, planes, space = _decoded(encode(plan, random_planes(plan, np.random.default_rng(8))))
+    samples = component_samples(planes)
+    for component, plane in zip(frame.components, samples, strict=True):
+        size = 8 * component.vertical * frame.mcu_rows, 8 * component.horizontal * frame.mcu_columns
+        assert (plane.shape, plane.dtype) == (size, np.uint8)
+    grey = [np.full_like(plane, 128) for plane in samples]
+    assert np.array_equal(picture_of(frame, samples, space).samples, to_picture(frame, planes, space).samples)
+    assert np.unique(picture_of(frame, grey, space).samples).size <= 3
 
 
 @pytest.mark.parametrize("steps", [-32768, 32767])

@@ -1,0 +1,1 @@
+"""What is truly lost, interpolated from what is known."""

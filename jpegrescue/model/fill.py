@@ -1,0 +1,75 @@
+"""What filling made of the MCUs that were lost."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+FillMethod = Literal["none", "directional", "thumbnail", "enlarged", "grey"]
+HoleKind = Literal["run", "deep", "vast"]
+
+
+@dataclass(frozen=True, slots=True)
+class ThumbnailModel:
+    """How a component of the preview came from the picture, as fitted on its intact samples.
+
+    preview = `gain` · (blurred and decimated picture) + `offset`, within `sigma` levels (root mean square). `kernel`:
+    name of the blur. `box`: left, top, right, bottom of the picture's area in samples of the turned preview; `shift`:
+    how far each of these lies from where the match had put it. `fitted`: whether there was enough to fit it on; else
+    these are the match's figures.
+    """
+
+    kernel: str
+    box: tuple[float, float, float, float]
+    shift: tuple[float, float, float, float]
+    gain: float
+    offset: float
+    sigma: float
+    fitted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FillGate:
+    """What hiding intact MCUs and filling them said about the preview, for holes of one `kind`.
+
+    `run`: holes less than three MCUs high or wide; `deep`: less than eight; `vast`: beyond that, where there is next
+    to nothing but the preview to go by, so that no rehearsal is held. `strength`: weight of the preview that came out
+    best, relative to what its noise suggests, 0 where it did not help. `psnr_without`, `psnr_with`: dB over the
+    `pseudo_mcus` MCUs that were hidden, without the preview and with it at the best strength; `None` where none were
+    hidden, and the strength is a cautious guess.
+    """
+
+    kind: HoleKind
+    strength: float
+    psnr_without: float | None
+    psnr_with: float | None
+    pseudo_mcus: int
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentFill:
+    """How one component was filled.
+
+    `method`: `directional` (from its surroundings alone), `thumbnail` (from surroundings and preview, wherever a gate
+    has a strength), `enlarged` (the preview alone: nothing else was known), `grey` (nothing to go by), `none` (nothing
+    lost). `model` and `gates`: of the preview, where there is one.
+    """
+
+    method: FillMethod
+    model: ThumbnailModel | None = None
+    gates: tuple[FillGate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Samples with lost MCUs filled in; every sample elsewhere is what it was.
+
+    `samples`: uint8, one plane per component, shapes as given; `components`: how each was filled; `mcus`: MCUs filled;
+    `window_samples`: samples of all components in the windows around holes and pseudo-holes, each counted once.
+    """
+
+    samples: tuple[NDArray[np.uint8], ...]
+    components: tuple[ComponentFill, ...]
+    mcus: int
+    window_samples: int

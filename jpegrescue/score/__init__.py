@@ -1,0 +1,1 @@
+"""Plausibility of decoded MCUs, and how far an embedded preview can be trusted."""
