@@ -91,7 +91,9 @@ def component_blocks(frame: Frame) -> tuple[tuple[int, int], ...]:
 
 
 def scan_layout(frame: Frame, scan: Scan) -> ScanLayout | None:
-    """Layout of a sequential scan (T.81 A.2), or `None` when it lacks a Huffman table."""
+    """Layout of a sequential scan (T.81 A.2), or `None` when it lacks a Huffman table or the frame a component."""
+    if not all(part.index < len(frame.components) for part in scan.components):
+        return None
     offsets = np.concatenate(([0], np.cumsum([64 * rows * columns for rows, columns in component_blocks(frame)])))
     strides = [columns for _, columns in component_blocks(frame)]
     interleaved = len(scan.components) > 1
@@ -116,6 +118,13 @@ def scan_layout(frame: Frame, scan: Scan) -> ScanLayout | None:
         geometry=np.array(geometry, np.int64).reshape(-1, 4),
         lookups=build_lookups(tuple(tables)),
     )
+
+
+def natural_steps(table: tuple[int, ...] | None) -> NDArray[np.int32]:
+    """Quantiser steps in natural order, int32 (64,), of a table in zigzag order; ones where it is missing."""
+    steps = np.empty(64, np.int32)
+    steps[kernels.ZIGZAG] = table or (1,) * 64
+    return steps
 
 
 def _table_index(tables: list[tuple[HuffmanTable, bool]], wanted: tuple[HuffmanTable, bool]) -> int:

@@ -3,6 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from jpegrescue.model.decode import ComponentPlane, Segment
+from jpegrescue.model.thumbnail import ThumbnailMatch
+
 ScaPart = Literal["compensation", "normalisation", "alignment"]
 SCA_PARTS: tuple[ScaPart, ...] = ("compensation", "normalisation", "alignment")
 
@@ -35,3 +41,24 @@ class ScaRecord:
     segments: tuple[ScaSegment, ...]
     shifts: tuple[RowShift, ...]
     grade: Literal["heuristic"] = "heuristic"
+
+
+LOST, UNCERTAIN, PLACED, ALIGNED = 0, 1, 2, 3
+"""What is known of an MCU's place: nothing decoded belongs there; a guess; its place is sure and its AC coefficients
+are exact, its DC offsets are estimates; all of it is exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """A damaged scan put back in place, as integers.
+
+    `planes`: all that was decoded at its likeliest place, guesses among it, with estimated DC offsets; zeros where
+    nothing belongs. `certainty`: uint8 (MCU rows, MCU columns), LOST to ALIGNED. `segments`: in stream order, graded
+    `aligned`, `placed` or `uncertain`, engine `integer`. `thumbnail`: what the preview was found to be worth, `None`
+    where there is none.
+    """
+
+    planes: tuple[ComponentPlane, ...]
+    certainty: NDArray[np.uint8]
+    segments: tuple[Segment, ...]
+    thumbnail: ThumbnailMatch | None = None

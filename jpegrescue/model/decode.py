@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Grade = Literal["intact", "exact", "aligned", "consistent", "uncertain", "filled", "synthetic"]
+Grade = Literal["intact", "exact", "aligned", "placed", "consistent", "uncertain", "filled", "synthetic"]
 Cause = Literal["invalid_code", "coefficient_overflow", "data_left_over", "out_of_data", "restart_mismatch"]
 
 

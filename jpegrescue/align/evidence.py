@@ -1,0 +1,125 @@
+"""What a scan's stream says about its own places, in the shape that the kernels of the search take."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jpegrescue.score import _kernels_evidence as kernels
+from jpegrescue.score.borders import Borders
+from jpegrescue.score.plausibility import BorderModel, calibrated, count_pairs
+
+_ASTRAY = 37  # MCUs away, at most, that stand for unrelated ones when a file's own counts are made
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a trusted preview expects: see `_kernels_evidence.previewed` for `levels`, `expected`, `near`, `far`."""
+
+    levels: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    near: NDArray[np.float64]
+    far: NDArray[np.float64]
+
+    @classmethod
+    def none(cls, components: int) -> "Preview":
+        """No preview."""
+        empty = np.empty((0, components))
+        return cls(empty, empty, np.ones(components), np.ones(components))
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A stream to place in a picture of `places` MCUs, `width` in a row.
+
+    `left`: int64 (MCUs,), log-odds that the MCU before is the left neighbour; `bit_start`, `bit_end`, `forced`,
+    `limit`: int64 (MCUs,), as `_kernels_path.search` has them; `ends`: the scan's end is known and reached;
+    `anchored`: the first MCU's DC predictor is known to be 0; `hit`: bool (MCUs,), decoded from unreadable bytes.
+    """
+
+    borders: Borders
+    above: BorderModel
+    left: NDArray[np.int64]
+    bit_start: NDArray[np.int64]
+    bit_end: NDArray[np.int64]
+    forced: NDArray[np.int64]
+    limit: NDArray[np.int64]
+    preview: Preview
+    width: int
+    places: int
+    ends: bool
+    hit: NDArray[np.bool_]
+    anchored: bool = True
+
+    @property
+    def count(self) -> int:
+        """MCUs of the stream."""
+        return self.left.size
+
+    @property
+    def bits_per_mcu(self) -> float:
+        """Mean of the scan."""
+        return float(self.bit_end[-1] - self.bit_start[0]) / self.places
+
+    def mirrored(self) -> "Evidence":
+        """The same read backwards, from the last MCU to the first; only for scans without forced places."""
+        looked = self.borders
+        total = self.bit_end[-1]
+        preview = self.preview
+        return Evidence(
+            borders=Borders(
+                horizontal=np.ascontiguousarray(looked.horizontal[::-1, ::-1]),
+                vertical=np.ascontiguousarray(looked.vertical[::-1, ::-1]),
+                activity=np.ascontiguousarray(looked.activity[:, (1, 0, 3, 2), ::-1]),
+                contents=np.ascontiguousarray(looked.contents[:, ::-1]),
+                columns=looked.columns,
+                rows=looked.rows,
+                kinds=looked.kinds,
+                steps=looked.steps,
+            ),
+            above=BorderModel(
+                self.above.shape, self.above.scatter, np.ascontiguousarray(self.above.contents.transpose(0, 2, 1))
+            ),
+            left=np.concatenate((np.zeros(1, np.int64), self.left[:0:-1])),
+            bit_start=total - self.bit_end[::-1],
+            bit_end=total - self.bit_start[::-1],
+            forced=np.full_like(self.forced, -1),
+            limit=self.limit,
+            preview=Preview(
+                np.ascontiguousarray(preview.levels[::-1]),
+                np.ascontiguousarray(preview.expected[::-1]),
+                preview.near,
+                preview.far,
+            ),
+            width=self.width,
+            places=self.places,
+            ends=self.ends,
+            hit=self.hit[::-1],
+            anchored=False,
+        )
+
+
+def left_odds(borders: Borders, fresh: NDArray[np.bool_], width: int) -> tuple[NDArray[np.int64], BorderModel]:
+    """Log-odds for `Evidence.left` and the calibrated model for what lies above, as long as nothing is placed.
+
+    The file's own counts come from MCUs that follow each other in the stream, nearly all of which are neighbours.
+    """
+    follows = np.flatnonzero(~fresh)
+    follows = follows[follows % width > 0]
+    astray = (follows - follows * 7919 % _ASTRAY - 2) % max(borders.mcus, 1)
+    own = np.stack([count_pairs(borders, False, follows - 1, follows), count_pairs(borders, False, astray, follows)])
+    beside, above = calibrated(own, above=False), calibrated(own, above=True)
+    odds = np.zeros(borders.mcus, np.int64)
+    kernels.stream_odds(
+        borders.vertical,
+        borders.activity,
+        borders.rows,
+        borders.kinds,
+        beside.shape,
+        beside.scatter,
+        borders.contents,
+        beside.contents,
+        fresh,
+        odds,
+    )
+    return odds, above

@@ -1,0 +1,185 @@
+"""DC offsets of runs, in whole quantiser steps, solved for all runs together.
+
+Fine quantisers make this hard: between photographic neighbours the mean of a border is off by several tenths of a level
+for reasons of the picture, and one step of a camera's quantiser is an eighth to a quarter of a level
+(`benchmarks/offsets.py`). So every offset carries the probability that it is exact.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jpegrescue.align import _kernels_offsets as kernels
+from jpegrescue.align.evidence import Evidence
+from jpegrescue.align.place import Run
+
+PREVIEW_DOUBT = 4.0
+SHARED, SHADING_MAX = 0.5, 2.0
+CHANGE, CHANGE_MCUS = 16.0, 16
+
+
+def solve_offsets(
+    evidence: Evidence, runs: Sequence[Run], guess: NDArray[np.float64], anchored: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Offsets of `runs`.
+
+    Args:
+        evidence: the stream.
+        runs: where its MCUs lie, in stream order.
+        guess: float64 (runs, components), 1/16 level.
+        anchored: bool (runs,), whether a run's DC predictors began at 0.
+
+    Returns:
+        int64 (runs, components), quantiser steps; float64 (runs, components), probability that they are exact.
+    """
+    borders = evidence.borders
+    if not runs:
+        return np.zeros((0, borders.kinds.size), np.int64), np.zeros((0, borders.kinds.size))
+    above, below, near, far = _borders_between(evidence, runs)
+    mean, variance = np.empty((2, borders.kinds.size, near.size))
+    kernels.border_means(
+        borders.horizontal,
+        borders.activity,
+        borders.columns,
+        borders.kinds,
+        evidence.above.scatter,
+        near,
+        far,
+        mean,
+        variance,
+    )
+    mean -= SHARED * _shading(evidence, runs, near, far)
+    band = int((below - above).max(initial=1))
+    shape = (borders.kinds.size, len(runs))
+    steps, sure = np.zeros(shape, np.int64), np.zeros(shape)
+    for c in range(borders.kinds.size):
+        own_run, own, own_variance = _previewed(evidence, runs, anchored, c)
+        offset = np.where(anchored, 0.0, guess[:, c])
+        doubt = np.zeros(len(runs))
+        kernels.solve_offsets(
+            above,
+            below,
+            mean[c],
+            variance[c],
+            own_run,
+            own,
+            own_variance,
+            band,
+            float(borders.steps[c]),
+            offset,
+            steps[c],
+            doubt,
+        )
+        certain = np.array([math.erf(0.5 / max(d, 1e-6) / math.sqrt(2)) for d in doubt])
+        kernels.link(above, below, certain, anchored, sure[c])
+    return steps.T.copy(), sure.T.copy()
+
+
+def split_where_offsets_change(evidence: Evidence, runs: Sequence[Run]) -> list[Run]:
+    """Cut runs where something behind a quiet error meets what lies above it only with another offset.
+
+    Such an error leaves the shift alone. What follows it is off by a constant against the row above, for one row; then
+    both sides of every border lie behind the error.
+    """
+    cut: list[Run] = []
+    for run in runs:
+        bounds = [run.start, *_changes(evidence, run), run.stop]
+        cut += [Run(start, stop, run.shift) for start, stop in pairwise(bounds)]
+    return cut
+
+
+def _changes(evidence: Evidence, run: Run) -> list[int]:
+    """Where offsets change, at least `CHANGE_MCUS` apart: maxima of a window of one row over the run's own borders."""
+    borders, length = evidence.borders, run.stop - run.start
+    off = np.zeros((borders.kinds.size, length))
+    kernels.own_borders(
+        borders.horizontal,
+        borders.activity,
+        borders.columns,
+        borders.kinds,
+        evidence.above.scatter,
+        evidence.width,
+        run.start,
+        run.stop,
+        off,
+    )
+    running = np.concatenate((np.zeros((off.shape[0], 1)), np.cumsum(off, axis=1)), axis=1)
+    begin = np.arange(length)
+    end = np.minimum(begin + evidence.width, length)
+    window = np.abs(running[:, end] - running[:, begin]).max(axis=0) / np.sqrt(np.maximum(end - begin, CHANGE_MCUS))
+    window[: evidence.width] = 0
+    found: list[int] = []
+    while window.size and window.max() >= CHANGE:
+        at = int(window.argmax())
+        found.append(run.start + at)
+        window[max(0, at - evidence.width) : at + evidence.width] = 0
+    return sorted(found)
+
+
+def _shading(
+    evidence: Evidence, runs: Sequence[Run], near: NDArray[np.int64], far: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """What borders that lie above and below those between `near` and `far`, inside runs, are off by, 0 if unknown.
+
+    Flat blocks hide the gradient of a sky, so that borders are off by the same amount row after row; taken for offsets,
+    that would add up from run to run. float64 (components, borders).
+    """
+    borders, width = evidence.borders, evidence.width
+    first = np.zeros(evidence.count, np.int64)
+    last = np.full(evidence.count, -1, np.int64)
+    for run in runs:
+        first[run.start : run.stop], last[run.start : run.stop] = run.start, run.stop
+    total, known = np.zeros((borders.kinds.size, near.size)), np.zeros(near.size)
+    over, under = near - width >= first[near], far + width < last[far]
+    for inside, upper, lower in ((over, near - width, near), (under, far, far + width)):
+        mean, variance = np.empty((2, borders.kinds.size, int(inside.sum())))
+        kernels.border_means(
+            borders.horizontal,
+            borders.activity,
+            borders.columns,
+            borders.kinds,
+            evidence.above.scatter,
+            upper[inside],
+            lower[inside],
+            mean,
+            variance,
+        )
+        limit = SHADING_MAX * np.sqrt(variance)
+        total[:, inside] += np.clip(mean, -limit, limit)
+        known[inside] += 1
+    return total / np.maximum(known, 1)
+
+
+def _borders_between(evidence: Evidence, runs: Sequence[Run]) -> tuple[NDArray[np.int64], ...]:
+    """Runs above and below of every border between MCUs of different runs, and the stream indices of both MCUs."""
+    at, owner = np.full((2, evidence.places), -1, np.int64)
+    for index, run in enumerate(runs):
+        at[run.start + run.shift : run.stop + run.shift] = np.arange(run.start, run.stop)
+        owner[run.start + run.shift : run.stop + run.shift] = index
+    upper, lower = slice(0, -evidence.width or None), slice(evidence.width, None)
+    between = (owner[upper] >= 0) & (owner[lower] > owner[upper])
+    return owner[upper][between], owner[lower][between], at[upper][between], at[lower][between]
+
+
+def _previewed(
+    evidence: Evidence, runs: Sequence[Run], anchored: NDArray[np.bool_], component: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """What the preview says of runs, and for anchored ones that their offset is 0."""
+    preview = evidence.preview
+    owner, own, variance = (
+        [np.flatnonzero(anchored)],
+        [np.zeros(int(anchored.sum()))],
+        [np.full(int(anchored.sum()), 1e-6)],
+    )
+    if preview.expected.shape[0]:
+        for index, run in enumerate(runs):
+            places = slice(run.start + run.shift, run.stop + run.shift)
+            value = preview.expected[places, component] - preview.levels[run.start : run.stop, component]
+            value = value[np.isfinite(value)]
+            owner.append(np.full(value.size, index))
+            own.append(value)
+            variance.append(np.full(value.size, preview.near[component] * PREVIEW_DOUBT))
+    return np.concatenate(owner), np.concatenate(own), np.concatenate(variance)

@@ -1,0 +1,230 @@
+"""Where the MCUs of a stream belong: the likeliest path from the start, from the end, and the best of both.
+
+Seen from its start, everything behind a wrong decision lies wrong by the same shift; seen from its end, everything
+before one. Both paths cross where either is still right, so the path that goes over from one to the other at the right
+place is right throughout, and where they agree without need they confirm each other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jpegrescue.align import _kernels_path as kernels
+from jpegrescue.align import _kernels_search
+from jpegrescue.align.evidence import Evidence
+
+AT_END = 20 * 1024
+MARGIN = 64
+HALF_MAX = 8192
+RUNS_MIN, RUNS_MAX = 1 << 16, 1 << 19
+CANDIDATES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """MCUs `[start, stop)` of the stream, at stream index + `shift`."""
+
+    start: int
+    stop: int
+    shift: int
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Runs in stream order; `odds` in 1/NAT nat; `offsets`: float64 (runs, components), estimates, 1/16 level."""
+
+    runs: tuple[Run, ...]
+    odds: int
+    offsets: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The best path.
+
+    `lead`: int64 (MCUs,), 1/NAT nat, by how much it is better than the best that follows the path from the other end at
+    this MCU; `AGREED` where both ends put it at the same place, 0 where there is one path only;
+    `contested`: there are two, so that what only one of them says is in doubt.
+    """
+
+    path: Path
+    lead: NDArray[np.int64]
+    contested: bool = False
+
+
+AGREED = 1 << 40
+
+
+def from_start(evidence: Evidence) -> Path:
+    """The best path as seen from the start alone."""
+    return rated(evidence, _search(evidence))
+
+
+def place(evidence: Evidence, forward: Path | None = None) -> Placement:
+    """Find the best path through `evidence`; `forward`: what `from_start` found, if that is known."""
+    forward = forward or from_start(evidence)
+    if not evidence.ends or (evidence.forced[1:] >= 0).any():
+        return Placement(forward, np.zeros(evidence.count, np.int64))
+    backward = rated(evidence, _turned(_search(evidence.mirrored()), evidence))
+    if not forward.runs or not backward.runs:
+        return Placement(max(forward, backward, key=lambda path: path.odds), np.zeros(evidence.count, np.int64))
+    promise = _promise(evidence, forward, backward)
+    best = max([forward, backward, *_crossings(evidence, forward, backward, promise)], key=lambda path: path.odds)
+    return Placement(best, _lead(evidence, best, forward, backward, promise), contested=True)
+
+
+def rated(evidence: Evidence, runs: Sequence[Run]) -> Path:
+    """The path with its odds, impossible ones among them with none worth having."""
+    gains, offsets = _gains(evidence, runs)
+    odds = int(gains.sum()) if runs else kernels.NOTHING
+    if runs and evidence.ends and runs[-1].stop == evidence.count and runs[-1].stop + runs[-1].shift == evidence.places:
+        odds += AT_END
+    return Path(tuple(runs), odds, offsets)
+
+
+def _gains(evidence: Evidence, runs: Sequence[Run]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    borders, preview = evidence.borders, evidence.preview
+    gains = np.zeros(evidence.count, np.int64)
+    offsets = np.zeros((len(runs), borders.kinds.size))
+    kernels.path_odds(
+        borders.horizontal,
+        borders.activity,
+        borders.columns,
+        borders.kinds,
+        evidence.above.shape,
+        evidence.above.scatter,
+        borders.contents,
+        evidence.above.contents,
+        evidence.left,
+        evidence.bit_start,
+        evidence.bit_end,
+        evidence.bits_per_mcu,
+        preview.levels,
+        preview.expected,
+        preview.near,
+        preview.far,
+        evidence.forced,
+        evidence.width,
+        evidence.places,
+        _final(evidence),
+        np.array([(run.start, run.stop, run.shift) for run in runs], np.int64).reshape(-1, 3),
+        gains,
+        offsets,
+    )
+    return gains, offsets
+
+
+def _final(evidence: Evidence) -> int:
+    """The shift of the last run, if nothing is wrong with it; in scans with restart markers these fix it anyway."""
+    ends = evidence.ends and not (evidence.forced[1:] >= 0).any()
+    return evidence.places - evidence.count if ends else kernels.NOWHERE
+
+
+def _search(evidence: Evidence) -> list[Run]:
+    borders, preview = evidence.borders, evidence.preview
+    components = borders.kinds.size
+    half = min(abs(evidence.count - evidence.places) + evidence.places // 16 + MARGIN, evidence.places, HALF_MAX)
+    fixed = np.flatnonzero(evidence.forced >= 0)
+    half = max(half, int(np.abs(evidence.forced[fixed] - fixed).max(initial=0)))
+    room = min(max(RUNS_MIN, 4 * evidence.count), RUNS_MAX)
+    runs, offsets = np.empty((room, 4), np.int64), np.empty((room, components))
+    last, _ = _kernels_search.search(
+        borders.horizontal,
+        borders.activity,
+        borders.columns,
+        borders.kinds,
+        evidence.above.shape,
+        evidence.above.scatter,
+        borders.contents,
+        evidence.above.contents,
+        evidence.left,
+        evidence.bit_start,
+        evidence.bit_end,
+        evidence.bits_per_mcu,
+        preview.levels,
+        preview.expected,
+        preview.near,
+        preview.far,
+        evidence.forced,
+        evidence.limit,
+        evidence.width,
+        evidence.places,
+        half,
+        _final(evidence),
+        AT_END if evidence.ends else 0,
+        evidence.anchored,
+        runs,
+        offsets,
+    )
+    found = []
+    while last >= 0:
+        found.append(Run(*runs[last, :3].tolist()))
+        last = int(runs[last, kernels.PARENT])
+    return found[::-1]
+
+
+def _turned(runs: Sequence[Run], evidence: Evidence) -> list[Run]:
+    """Runs of the mirrored stream as they are in the stream; what lies before the first place is left out."""
+    count, places = evidence.count, evidence.places
+    turned = [Run(count - run.stop, count - run.start, places - count - run.shift) for run in reversed(runs)]
+    cut = [Run(max(run.start, -run.shift), run.stop, run.shift) for run in turned]
+    return [run for run in cut if run.start < run.stop]
+
+
+def _promise(evidence: Evidence, forward: Path, backward: Path) -> NDArray[np.int64]:
+    """Rough odds of the path that follows `forward` before stream index i and `backward` from there on, for every i."""
+    before = np.concatenate(([0], np.cumsum(_gains(evidence, forward.runs)[0])))
+    after = np.concatenate(([0], np.cumsum(_gains(evidence, backward.runs)[0])))
+    promise: NDArray[np.int64] = before + after[-1] - after
+    return promise
+
+
+def _crossings(evidence: Evidence, forward: Path, backward: Path, promise: NDArray[np.int64]) -> list[Path]:
+    """The likeliest paths that follow `forward` first and `backward` then."""
+    cuts = np.unique([run.start for run in backward.runs] + [run.stop for run in forward.runs])
+    tried: list[list[Run]] = []
+    for cut in cuts[np.argsort(-promise[cuts], kind="stable")].tolist():
+        runs = _joined(forward.runs, backward.runs, cut)
+        if runs is not None and runs not in tried:
+            tried.append(runs)
+        if len(tried) == CANDIDATES:
+            break
+    return [rated(evidence, runs) for runs in tried]
+
+
+def _lead(
+    evidence: Evidence, best: Path, forward: Path, backward: Path, promise: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """See `Placement`: paths that follow `backward` at an MCU crossed before it, those that follow `forward` behind."""
+    chosen, first, second = (_places(path, evidence) for path in (best, forward, backward))
+    crossed = np.maximum.accumulate(promise)[:-1]
+    uncrossed = np.maximum.accumulate(promise[::-1])[::-1][1:]
+    rival = np.where(chosen == second, uncrossed, crossed)
+    rival = np.where((chosen != first) & (chosen != second), best.odds, rival)
+    return np.where((first == second) & (chosen == first), AGREED, np.maximum(best.odds - rival, 0))
+
+
+def _joined(first: Sequence[Run], second: Sequence[Run], cut: int) -> list[Run] | None:
+    """`first` up to stream index `cut`, `second` from there on; `None` if places would overlap."""
+    runs = [Run(run.start, min(run.stop, cut), run.shift) for run in first if run.start < cut]
+    for run in second:
+        if run.stop <= cut:
+            continue
+        start = max(run.start, cut)
+        if runs and runs[-1].stop == start and runs[-1].shift == run.shift:
+            runs[-1] = Run(runs[-1].start, run.stop, run.shift)
+        elif runs and runs[-1].stop + runs[-1].shift > start + run.shift:
+            return None
+        else:
+            runs.append(Run(start, run.stop, run.shift))
+    return runs
+
+
+def _places(path: Path, evidence: Evidence) -> NDArray[np.int64]:
+    """Where a path puts every MCU, -1 where it does not."""
+    places = np.full(evidence.count, -1, np.int64)
+    for run in path.runs:
+        places[run.start : run.stop] = np.arange(run.start, run.stop) + run.shift
+    return places

@@ -1,0 +1,118 @@
+"""A scan made ready for being placed: its stream, and what that says about itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jpegrescue.align.evidence import Evidence, Preview, left_odds
+from jpegrescue.jpeg import entropy
+from jpegrescue.jpeg.pixels import ColourSpace
+from jpegrescue.model.evidence import ByteRange
+from jpegrescue.model.jpeg import Frame, JpegStructure, Scan
+from jpegrescue.resync.decode import picture_frame
+from jpegrescue.resync.restarts import Intervals, anchor
+from jpegrescue.resync.stream import Stream, decode_stream
+from jpegrescue.score.borders import CHROMA, LUMA, ComponentLayout, look_at_borders
+from jpegrescue.score.plausibility import NAT
+
+UNREADABLE = -10 * NAT
+_KINDS: dict[ColourSpace, tuple[int, ...]] = {
+    "grey": (LUMA,),
+    "ycc": (LUMA, CHROMA, CHROMA),
+    "ycck": (LUMA, CHROMA, CHROMA, LUMA),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """`frame` as its scan uses it; `bit_start`, `bit_end`: int64 (MCUs,), absolute bits in the file."""
+
+    frame: Frame
+    scan: Scan
+    layouts: tuple[ComponentLayout, ...]
+    stream: Stream
+    evidence: Evidence
+    bit_start: NDArray[np.int64]
+    bit_end: NDArray[np.int64]
+
+
+def read_scan(
+    data: NDArray[np.uint8], structure: JpegStructure, space: ColourSpace = "ycc", bad: Sequence[ByteRange] = ()
+) -> Reading | None:
+    """Read the one scan of a file; `None` where there is not exactly one with all components, or nothing decodes.
+
+    `bad`: byte ranges of the file that are known to be unreadable; nothing that was decoded from them counts.
+    """
+    if structure.frame is None or len(structure.scans) != 1:
+        return None
+    frame, scan = picture_frame(structure.frame), structure.scans[0]
+    if len(scan.components) != len(frame.components):
+        return None
+    layout = entropy.scan_layout(frame, scan)
+    if layout is None or layout.mcus == 0:
+        return None
+    stripped = entropy.scan_bytes(data, scan)
+    ends = structure.eoi is not None
+    intervals = anchor(stripped, layout.mcus, scan.restart_interval, ends=ends)
+    stream = decode_stream(stripped, layout, intervals)
+    if stream.bit_start.size == 0:
+        return None
+    layouts = _layouts(structure, frame, scan, space)
+    start, end = stripped.file_bits(stream.bit_start), stripped.file_bits(stream.bit_end - 1) + 1
+    hit = np.zeros(start.size, np.bool_)
+    for part in bad:
+        hit |= (start < 8 * part.end) & (end > 8 * part.start)
+    evidence = _evidence(stream, layout, layouts, intervals, hit, ends=ends)
+    return Reading(frame, scan, layouts, stream, evidence, start, end)
+
+
+def _layouts(structure: JpegStructure, frame: Frame, scan: Scan, space: ColourSpace) -> tuple[ComponentLayout, ...]:
+    kinds = _KINDS.get(space, (LUMA,) * len(frame.components))
+    return tuple(
+        ComponentLayout(
+            frame.components[part.index].horizontal,
+            frame.components[part.index].vertical,
+            kinds[part.index],
+            entropy.natural_steps(structure.quantisation[frame.components[part.index].quantisation]),
+        )
+        for part in scan.components
+    )
+
+
+def _evidence(
+    stream: Stream,
+    layout: entropy.ScanLayout,
+    layouts: Sequence[ComponentLayout],
+    intervals: Intervals,
+    hit: NDArray[np.bool_],
+    *,
+    ends: bool,
+) -> Evidence:
+    borders = look_at_borders(stream.coefficients, layouts)
+    left, above = left_odds(borders, stream.fresh, layout.columns)
+    left[hit | np.concatenate((np.zeros(1, np.bool_), hit[:-1]))] = UNREADABLE
+    first_mcu, first_bit = intervals.first_mcu, intervals.bits[:, 0]
+    opens = np.searchsorted(stream.interval, np.arange(first_mcu.size))
+    forced = np.full(left.size, -1, np.int64)
+    inside = opens < left.size
+    number, first = np.flatnonzero(inside), opens[inside]
+    begun = (stream.interval[first] == number) & (stream.bit_start[first] == first_bit[number])
+    forced[first[begun]] = first_mcu[number[begun]]
+    limit = np.append(first_mcu[1:], layout.mcus)[stream.interval]
+    return Evidence(
+        borders=borders,
+        above=above,
+        left=left,
+        bit_start=stream.bit_start,
+        bit_end=stream.bit_end,
+        forced=forced,
+        limit=limit,
+        preview=Preview.none(borders.kinds.size),
+        width=layout.columns,
+        places=layout.mcus,
+        ends=ends,
+        hit=hit,
+        anchored=bool(forced[0] >= 0),
+    )
