@@ -38,22 +38,24 @@ class Certainty:
     """Probabilities.
 
     `runs`: float64 (runs,), that a run lies at its place; `mcus`: float64 (MCUs,), that an MCU that the path places is
-    undamaged and lies at its place, 0 for others.
+    undamaged and lies at its place, 0 for others; `sound`: the same, given that its run lies at its place.
     """
 
     runs: NDArray[np.float64]
     mcus: NDArray[np.float64]
+    sound: NDArray[np.float64]
 
 
 def judge(evidence: Evidence, placement: Placement, offsets: NDArray[np.float64]) -> Certainty:
     """Judge the runs of a placement; `offsets`: float64 (runs, components), 1/16 level."""
     runs = placement.path.runs
     certain = _runs_sure(evidence, placement, offsets)
-    mcus = np.zeros(evidence.count)
+    mcus, sound = np.zeros((2, evidence.count))
     described = describe(evidence, runs, offsets)
     for run, features, sure in zip(runs, described, certain.tolist(), strict=True):
-        mcus[run.start : run.stop] = sure / (1 + np.exp(-features @ WEIGHTS))
-    return Certainty(certain, mcus)
+        sound[run.start : run.stop] = 1 / (1 + np.exp(-features @ WEIGHTS))
+        mcus[run.start : run.stop] = sure * sound[run.start : run.stop]
+    return Certainty(certain, mcus, sound)
 
 
 def describe(evidence: Evidence, runs: Sequence[Run], offsets: NDArray[np.float64]) -> list[NDArray[np.float64]]:

@@ -21,9 +21,10 @@ from jpegrescue.model.thumbnail import ThumbnailMatch
 
 CLAIM = 0.9975
 OFFSETS_SURE = 0.99
+SOUND = 0.5
 DC_MAX = 2047 * 8
-"""Probability from which on an MCU is claimed; that its DC offsets are exact, from which on they are. What a DC
-coefficient can be at most (T.81 F.1.2.1.1, 8-bit samples and a quantiser step of 1)."""
+"""Probability from which on an MCU is claimed; from which on its DC offsets are; below which an MCU counts as garbage and
+is not shown. What a DC coefficient can be at most (T.81 F.1.2.1.1, 8-bit samples and a quantiser step of 1)."""
 _GRADES: dict[int, Grade] = {UNCERTAIN: "uncertain", PLACED: "placed", ALIGNED: "aligned"}
 _GUESSED = (1.0, 0.0, 6.0)  # gain, offset and sigma of a preview that nothing is known about yet
 _ASPECT_SLACK = 0.03
@@ -61,9 +62,10 @@ def align(
     sure = certainty.judge(evidence, placement, (steps * evidence.borders.steps).astype(np.float64))
     grades = _grades(evidence, runs, sure, exact)
     frame = reading.frame
+    places = _certainty_map(grades, runs, evidence)
     return Alignment(
-        planes=_planes(decoded, reading, runs, steps),
-        certainty=_certainty_map(grades, runs, evidence).reshape(frame.mcu_rows, frame.mcu_columns),
+        planes=_planes(decoded, reading, runs, steps, places == LOST),
+        certainty=places.reshape(frame.mcu_rows, frame.mcu_columns),
         segments=_segments(reading, runs, grades, sure, steps),
         thumbnail=match,
     )
@@ -111,7 +113,8 @@ def _grades(
     for run, offsets in zip(runs, exact, strict=True):
         part = slice(run.start, run.stop)
         claimed = ALIGNED if float(offsets.prod()) >= OFFSETS_SURE else PLACED
-        grades[part] = np.where((sure.mcus[part] >= CLAIM) & ~evidence.hit[part], claimed, UNCERTAIN)
+        guessed = np.where(sure.sound[part] < SOUND, LOST, UNCERTAIN)
+        grades[part] = np.where((sure.mcus[part] >= CLAIM) & ~evidence.hit[part], claimed, guessed)
     return grades
 
 
@@ -123,7 +126,7 @@ def _certainty_map(grades: NDArray[np.uint8], runs: Sequence[Run], evidence: Evi
 
 
 def _planes(
-    decoded: Decode, reading: Reading, runs: Sequence[Run], steps: NDArray[np.int64]
+    decoded: Decode, reading: Reading, runs: Sequence[Run], steps: NDArray[np.int64], lost: NDArray[np.bool_]
 ) -> tuple[ComponentPlane, ...]:
     planes = list(decoded.planes)
     columns = reading.evidence.width
@@ -138,6 +141,7 @@ def _planes(
             moved = source[:, run.start : run.stop].transpose(1, 0, 2, 3).copy()
             moved[..., 0] = np.clip(moved[..., 0].astype(np.int64) + offset, -DC_MAX, DC_MAX)
             by_mcu[run.start + run.shift : run.stop + run.shift] = moved
+        by_mcu[lost] = 0
         blocks[:] = (
             by_mcu.reshape(rows, columns, layout.down, layout.across, 64).transpose(0, 2, 1, 3, 4).reshape(blocks.shape)
         )
@@ -152,13 +156,15 @@ def _segments(
     sure: certainty.Certainty,
     steps: NDArray[np.int64],
 ) -> tuple[Segment, ...]:
-    """Runs cut where the grade changes; the confidence of a segment is the mean of its MCUs'."""
+    """Runs cut where the grade changes, without garbage; the confidence of a segment is the mean of its MCUs'."""
     segments = []
     for run, offset in zip(runs, steps.tolist(), strict=True):
         inside = grades[run.start : run.stop]
         cuts = np.flatnonzero(inside[1:] != inside[:-1]) + 1 + run.start
         bounds = [run.start, *cuts.tolist(), run.stop]
         for start, stop in pairwise(bounds):
+            if grades[start] == LOST:
+                continue
             segments.append(
                 Segment(
                     scan=0,

@@ -1,4 +1,4 @@
-"""Protects what a scan says of itself: which MCUs' places are given, and which come from bytes that could not be read."""
+"""Protects what a scan says of itself: which places are given, and what comes from bytes that could not be read."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Photos of scikit-image as JPEG files, damaged as a flipped bit under CBC does: 16 random bytes and one flipped bit."""
+"""Photos of scikit-image as JPEG files, damaged as by a flipped bit under CBC: 16 random bytes and one flipped bit."""
 
 import io
 from collections.abc import Sequence

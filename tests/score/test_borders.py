@@ -1,6 +1,7 @@
 """Protects what plausibility looks at: lines at borders, their activity, and what MCUs hold."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -168,7 +169,7 @@ def test_contents_stay_in_their_bins_whatever_garbage_holds() -> None:
         np.full((layout.down, 3 * layout.across, 64), value, np.int16)
         for layout, value in zip(layouts, (1023, -1023, 32767), strict=True)
     ]
-    coarse = [ComponentLayout(l.across, l.down, l.kind, np.full(64, 65535, np.int32)) for l in layouts]
+    coarse = [replace(layout, steps=np.full(64, 65535, np.int32)) for layout in layouts]
     contents = look_at_borders(worst, coarse).contents
 
     assert contents.min() >= 0
@@ -197,7 +198,8 @@ def test_many_mcus_are_looked_at_like_few() -> None:
     layouts = layouts_of("4:2:0")
     coefficients = streams(layouts, 5000)
     borders = look_at_borders(coefficients, layouts)
-    last = look_at_borders([b[:, -7 * l.across :] for b, l in zip(coefficients, layouts, strict=True)], layouts)
+    ends = [blocks[:, -7 * layout.across :] for blocks, layout in zip(coefficients, layouts, strict=True)]
+    last = look_at_borders(ends, layouts)
 
     np.testing.assert_array_equal(borders.horizontal[:, -7:], last.horizontal)
     np.testing.assert_array_equal(borders.vertical[:, -7:], last.vertical)
