@@ -20,6 +20,7 @@ from jpegrescue import __version__
 from jpegrescue.cli.present import COLUMNS
 from jpegrescue.cli.tree import HELP_WIDTH, app
 from jpegrescue.errors import ExitCode
+from jpegrescue.flow.mask import LEVELS
 from jpegrescue.model.evaluation import Evaluation
 from jpegrescue.model.report import Report
 from jpegrescue.model.truth import Truth
@@ -48,13 +49,15 @@ EXIT_STATUS = {
 BEFORE = {
     "DESCRIPTION": """
 jpegrescue reads a disk image, a block device or single files, never writes to them, and decrypts them on the way when
-it is given the key. It finds JPEG files by their structure, decodes them past any damage, and writes a report that
-says of every picture where its bytes lay, what was lost, and what a reader may rely on.
+it is given the key. It finds JPEG files by their structure, decodes them past any damage, puts what it decoded of
+damaged ones back in place, and writes a report that says of every picture where its bytes lay, what was lost, and what
+a reader may rely on.
 
 Standard output carries the result only: a table on a terminal, else one line per image, its fields separated by TAB
-characters: {columns}. Lost counts the MCUs (mostly 8 or 16 pixels a side) that could not be decoded,
-uncertain those of a damaged file that were, without proof that they are right, resyncs the places where decoding took
-up again after damage. A field that is not known is a hyphen. With --json it carries report.json, byte for byte.
+characters: {columns}. Of the MCUs of a damaged file (mostly 8 or 16 pixels a side), lost counts those that nothing was
+decoded for, uncertain those that may be wrong or displaced, placed those that lie at their place with exact AC
+coefficients and estimated DC, and aligned those that are exact; resyncs counts the places where decoding took up again
+after damage. A field that is not known is a hyphen. With --json it carries report.json, byte for byte.
 simulate and evaluate likewise print a table, TAB-separated lines of their own, or JSON.
 Progress, warnings and errors go to standard error; progress is shown on a terminal only. There is never a prompt.
 
@@ -94,10 +97,17 @@ suffix for restore.
 """,
 }
 
+_LEVELS = ", ".join(f"{level} {grade}" for grade, level in LEVELS.items())
 FILES = {
     "report.json": "The report; its JSON Schema comes with the program.",
     "NAME.carved.jpg": "The file as it was found, decrypted.",
     "NAME.decoded.png": "What its decoder made of it: written by carve for damaged files, by restore for all.",
+    "NAME.aligned.jpg": "Of a damaged file: a valid JPEG file of all MCUs that are aligned or placed, with their own "
+    "coefficients; all others are flat.",
+    "NAME.restored.png": "Of a damaged file: the best picture. All that was decoded is at its likeliest place; MCUs "
+    "that are lost are interpolated, with the help of the embedded preview where that proves to help.",
+    "NAME.mask.png": f"What each pixel of NAME.restored.png is worth, as a grey level: {_LEVELS}. Exact and synthetic "
+    "do not occur in this version.",
     "NAME.sca.png": "With --align published: the decoded picture after the published self-compensation and alignment. "
     "Heuristic in every pixel, as it says in its own description.",
     "truth.json": "What simulate did: every flipped bit, every overwritten range, the originals and their SHA-256.",

@@ -24,9 +24,14 @@ HEADER = (
     "wrong claims",
     "MCUs touched",
     "MCUs exact",
-    "MCUs claimed",
-    "of them wrong",
+    "placed of recoverable",
+    "placed wrong",
+    "aligned of recoverable",
+    "aligned wrong",
 )
+NAMED_FROM = 0.01
+"""Of the MCUs of a file that are claimed: if more are wrong, the file is named. Each is claimed by odds, so that some
+must be."""
 PICTURE_COLUMNS = ("dB", "median", "SSIM", "holes dB")
 Group = dict[tuple[str, str], list[Trial]]
 
@@ -34,8 +39,10 @@ Group = dict[tuple[str, str], list[Trial]]
 def markdown(trials: Sequence[Trial]) -> str:
     """A line per class and mode. Shares are over all files of the line together.
 
-    Unnoticed are damaged files in which no damage was found, and of their MCUs some are wrong all the same; claimed are
-    MCUs that the report grades as right.
+    Unnoticed are damaged files in which no damage was found, and of their MCUs some are wrong all the same. Recoverable
+    are the MCUs of which damage touched no bit, in files in which damage was found: the share of them that the report
+    rightly says is placed (at its place, AC coefficients exact), and aligned (all coefficients exact); and how many of
+    all MCUs of which it says so are not.
     Of each kind of picture: Y-PSNR of the mean MSE, median of the files' Y-PSNR, mean SSIM, and Y-PSNR of the mean MSE
     inside the MCUs that damage touched. `exact`: no difference at all.
     """
@@ -53,7 +60,7 @@ def markdown(trials: Sequence[Trial]) -> str:
 
 
 def problems(trials: Sequence[Trial]) -> str:
-    """What could not be judged, and every file with a claim that does not hold."""
+    """What could not be judged, and every file with a claim that does not hold, or too many of its MCUs'."""
     lines = []
     for trial in trials:
         where = f"{trial.photo}, {trial.mode}, seed {trial.seed}"
@@ -61,10 +68,13 @@ def problems(trials: Sequence[Trial]) -> str:
         lines += [f"- {where}: {problem.kind}: {problem.detail}" for problem in serious]
         if trial.score.claim_holds is False:
             lines.append(f"- {where}: wrong claim {trial.score.claim}")
-        if trial.score.mcus_claimed_wrong:
-            lines.append(
-                f"- {where}: {trial.score.mcus_claimed_wrong} MCUs wrong of {trial.score.mcus_claimed} claimed"
-            )
+        claims = (
+            (trial.score.mcus_placed_wrong, trial.score.mcus_placed, "placed"),
+            (trial.score.mcus_claimed_wrong, trial.score.mcus_claimed, "aligned"),
+        )
+        for wrong, claimed, what in claims:
+            if wrong > NAMED_FROM * claimed:
+                lines.append(f"- {where}: {wrong} MCUs wrong of {claimed} {what}")
     return "\n".join(lines) + "\n" if lines else "none\n"
 
 
@@ -112,7 +122,9 @@ def _counts(group: Sequence[Trial]) -> list[str]:
 
     errors = total(lambda t: t.score.errors)
     mcus = total(lambda t: t.score.mcus)
-    claimed = total(lambda t: t.score.mcus_claimed)
+    recoverable = total(lambda t: _noticed(t) * t.score.mcus_recoverable)
+    placed, placed_wrong = total(lambda t: t.score.mcus_placed), total(lambda t: t.score.mcus_placed_wrong)
+    aligned, aligned_wrong = total(lambda t: t.score.mcus_claimed), total(lambda t: t.score.mcus_claimed_wrong)
     return [
         str(len(group)),
         str(total(_unnoticed)),
@@ -127,17 +139,23 @@ def _counts(group: Sequence[Trial]) -> list[str]:
         str(total(lambda t: t.score.claim_holds is False)),
         _share(total(lambda t: t.score.mcus_touched), mcus),
         _share(total(lambda t: t.score.mcus_exact), mcus),
-        _share(claimed, mcus),
-        _share(total(lambda t: t.score.mcus_claimed_wrong), claimed),
+        _share(placed - placed_wrong, recoverable),
+        _share(placed_wrong, placed, 2),
+        _share(aligned - aligned_wrong, recoverable),
+        _share(aligned_wrong, aligned, 2),
     ]
 
 
 def _unnoticed(trial: Trial) -> bool:
-    return trial.score.errors > 0 and trial.score.grade == "no_damage_found"
+    return trial.score.errors > 0 and not _noticed(trial)
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "–"
+def _noticed(trial: Trial) -> bool:
+    return trial.score.grade != "no_damage_found"
+
+
+def _share(part: int, whole: int, digits: int = 1) -> str:
+    return f"{100 * part / whole:.{digits}f} %" if whole else "–"
 
 
 def _likeness_cells(pictures: Sequence[PictureScore]) -> list[str]:

@@ -82,7 +82,7 @@ def _made(photo: Photo, mode: Mode, seed: int) -> Trial | None:
     folder = Path(tempfile.mkdtemp(prefix="restoration-"))
     try:
         sources = (photo.path, DONOR) if mode.damage == "foreign" else (photo.path,)
-        made = simulate(SimulateOptions(sources, folder / "truth", mode.recipe(seed), wish=_wish(photo)))
+        made = simulate(SimulateOptions(sources, folder / "truth", mode.recipe(seed), wish=wish_of(photo)))
         true = made.truth.images[0]
         if not mode.takes(true.size):
             return None
@@ -93,7 +93,8 @@ def _made(photo: Photo, mode: Mode, seed: int) -> Trial | None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wish(photo: Photo) -> Wish:
+def wish_of(photo: Photo) -> Wish:
+    """How `simulate` is asked to make the photo's file."""
     if photo.encoding is None:
         return Wish()
     return Wish(

@@ -35,6 +35,7 @@ CLOSED = 3 * 1024  # no run begins where left borders are better than this
 SLOTS, POOL, SOURCES = 4, 32, 2
 NEARBY = 8
 REACH = 12
+BUDGET, BUDGET_EACH = 10_000_000, 200  # shifts looked at, in all and for each MCU; from then on only the nearest are
 
 
 @kernel
@@ -125,7 +126,7 @@ def search(
     pool_identity = np.full(POOL, -1, np.int64)
     source = np.full((slots, SOURCES), -1, np.int64)
     source_score = np.full((slots, SOURCES), NOTHING)
-    made, identities = 0, 1
+    made, identities, spent = 0, 1, 0
     best_ever = 0
     low = half + max(forced[0], 0)
     if low >= slots:
@@ -192,7 +193,10 @@ def search(
                 far_lost = max(lost, garbage * 1.0)
                 wide = REACH + np.int64(far_lost / 2)
                 k = pool_shift[1, j] + half
+                if spent > BUDGET + BUDGET_EACH * count:
+                    wide = min(wide, REACH)
                 lowest, highest = k + centre - wide, k + centre + wide
+                spent += highest - lowest
                 if final != NOWHERE and far_lost > LONG_HOLE:
                     lowest, highest = min(lowest, final + half - REACH), max(highest, final + half + REACH)
                 for slot in range(max(0, k - garbage, lowest), min(slots - 1, highest) + 1):

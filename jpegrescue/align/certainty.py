@@ -182,15 +182,18 @@ def _confirmed(placement: Placement, run: Run) -> bool:
 
 def fixed(evidence: Evidence, run: Run) -> bool:
     """Whether a run begins where the scan or a restart marker fixes its place."""
-    return bool(evidence.forced[run.start] == run.start + run.shift)
+    return bool(evidence.certain[run.start] and evidence.forced[run.start] == run.start + run.shift)
 
 
 def _complete(evidence: Evidence, run: Run) -> bool:
     """Whether a run ends with the last MCU that its interval decodes to, at the last place that the interval has."""
     last = run.stop - 1
-    closes = last + 1 == evidence.count or evidence.forced[last + 1] >= 0
-    known = last + 1 < evidence.count or evidence.ends
-    return bool(closes and known and last + run.shift + 1 == evidence.limit[last])
+    behind = last + 1
+    if behind == evidence.count:
+        closes = evidence.ends and evidence.certain[last]
+    else:
+        closes = evidence.forced[behind] >= 0 and evidence.certain[behind]
+    return bool(closes and last + run.shift + 1 == evidence.limit[last])
 
 
 def _taken(evidence: Evidence, runs: Sequence[Run]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -34,7 +34,8 @@ class Evidence:
 
     `left`: int64 (MCUs,), log-odds that the MCU before is the left neighbour; `bit_start`, `bit_end`, `forced`,
     `limit`: int64 (MCUs,), as `_kernels_path.search` has them; `ends`: the scan's end is known and reached;
-    `anchored`: the first MCU's DC predictor is known to be 0; `hit`: bool (MCUs,), decoded from unreadable bytes.
+    `anchored`: the first MCU's DC predictor is known to be 0; `hit`: bool (MCUs,), decoded from unreadable bytes;
+    `certain`: bool (MCUs,), whether the place of the interval is sure.
     """
 
     borders: Borders
@@ -43,6 +44,7 @@ class Evidence:
     bit_start: NDArray[np.int64]
     bit_end: NDArray[np.int64]
     forced: NDArray[np.int64]
+    certain: NDArray[np.bool_]
     limit: NDArray[np.int64]
     preview: Preview
     width: int
@@ -59,7 +61,7 @@ class Evidence:
     @property
     def bits_per_mcu(self) -> float:
         """Mean of the scan."""
-        return float(self.bit_end[-1] - self.bit_start[0]) / self.places
+        return float(self.bit_end[-1] - self.bit_start[0]) / (self.places if self.ends else self.count)
 
     def mirrored(self) -> "Evidence":
         """The same read backwards, from the last MCU to the first; only for scans without forced places."""
@@ -84,6 +86,7 @@ class Evidence:
             bit_start=total - self.bit_end[::-1],
             bit_end=total - self.bit_start[::-1],
             forced=np.full_like(self.forced, -1),
+            certain=np.zeros_like(self.certain),
             limit=self.limit,
             preview=Preview(
                 np.ascontiguousarray(preview.levels[::-1]),

@@ -21,10 +21,12 @@ from jpegrescue.model.thumbnail import ThumbnailMatch
 
 CLAIM = 0.9975
 OFFSETS_SURE = 0.99
+QUIET = 0.95
 SOUND = 0.5
 DC_MAX = 2047 * 8
-"""Probability from which on an MCU is claimed; from which on its DC offsets are; below which an MCU counts as garbage and
-is not shown. What a DC coefficient can be at most (T.81 F.1.2.1.1, 8-bit samples and a quantiser step of 1)."""
+"""Probability from which on an MCU is claimed; from which on its DC offsets are; which no MCU before it
+in its run may be below for that; below which an MCU counts as garbage,
+not shown. What a DC coefficient can be at most (T.81 F.1.2.1.1, 8-bit samples and a quantiser step of 1)."""
 _GRADES: dict[int, Grade] = {UNCERTAIN: "uncertain", PLACED: "placed", ALIGNED: "aligned"}
 _GUESSED = (1.0, 0.0, 6.0)  # gain, offset and sigma of a preview that nothing is known about yet
 _ASPECT_SLACK = 0.03
@@ -112,7 +114,9 @@ def _grades(
     grades = np.full(evidence.count, LOST, np.uint8)
     for run, offsets in zip(runs, exact, strict=True):
         part = slice(run.start, run.stop)
-        claimed = ALIGNED if float(offsets.prod()) >= OFFSETS_SURE else PLACED
+        # a quiet error may have changed the offsets of all that follows it
+        quiet = np.minimum.accumulate(sure.sound[part]) >= QUIET
+        claimed = np.where(quiet & (float(offsets.prod()) >= OFFSETS_SURE), ALIGNED, PLACED)
         guessed = np.where(sure.sound[part] < SOUND, LOST, UNCERTAIN)
         grades[part] = np.where((sure.mcus[part] >= CLAIM) & ~evidence.hit[part], claimed, guessed)
     return grades

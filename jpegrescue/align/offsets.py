@@ -18,7 +18,7 @@ from jpegrescue.align.place import Run
 
 PREVIEW_DOUBT = 4.0
 SHARED, SHADING_MAX = 0.5, 2.0
-CHANGE, CHANGE_MCUS = 16.0, 16
+CHANGE, CHANGE_ROOT, CHANGE_MCUS = 12.0, 1.6, 16
 
 
 def solve_offsets(
@@ -112,7 +112,8 @@ def _changes(evidence: Evidence, run: Run) -> list[int]:
     window = np.abs(running[:, end] - running[:, begin]).max(axis=0) / np.sqrt(np.maximum(end - begin, CHANGE_MCUS))
     window[: evidence.width] = 0
     found: list[int] = []
-    while window.size and window.max() >= CHANGE:
+    enough = min(CHANGE, CHANGE_ROOT * evidence.width**0.5)  # three times the root is the most that there can be
+    while window.size and window.max() >= enough:
         at = int(window.argmax())
         found.append(run.start + at)
         window[max(0, at - evidence.width) : at + evidence.width] = 0

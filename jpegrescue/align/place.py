@@ -65,7 +65,7 @@ def from_start(evidence: Evidence) -> Path:
 def place(evidence: Evidence, forward: Path | None = None) -> Placement:
     """Find the best path through `evidence`; `forward`: what `from_start` found, if that is known."""
     forward = forward or from_start(evidence)
-    if not evidence.ends or (evidence.forced[1:] >= 0).any():
+    if not evidence.ends or (evidence.forced[1:] >= 0).any() or evidence.limit.min() < evidence.places:
         return Placement(forward, np.zeros(evidence.count, np.int64))
     backward = rated(evidence, _turned(_search(evidence.mirrored()), evidence))
     if not forward.runs or not backward.runs:

@@ -108,6 +108,7 @@ def _evidence(
         bit_start=stream.bit_start,
         bit_end=stream.bit_end,
         forced=forced,
+        certain=intervals.sure[stream.interval],
         limit=limit,
         preview=Preview.none(borders.kinds.size),
         width=layout.columns,

@@ -39,7 +39,7 @@ def carve(
         int, typer.Option(metavar="N", parser=opt.number, help="Leave out pictures of fewer pixels.")
     ] = 0,
     no_restore: Annotated[bool, typer.Option("--no-restore", help="Only find files, do not decode them.")] = False,
-    align: opt.Align = opt.Alignment.NONE,
+    align: opt.Align = opt.Alignment.INTEGER,
     sca_without: opt.ScaWithout = None,
     hashes: Annotated[
         str, typer.Option("--hash", metavar="none|sha256[,md5,sha1]", help="Digests of evidence and files.")
@@ -91,11 +91,12 @@ def carve(
             min_size=min_size,
             min_pixels=min_pixels,
             restore=not no_restore,
+            align=align is not opt.Alignment.NONE,
             sca=opt.sca_parts(align, sca_without),
             bad_ranges=opt.bad_ranges(bad_ranges),
         )
         if chosen.sca is not None and not chosen.restore:
-            raise UsageError("--align needs the pictures that --no-restore leaves out", option="--align")
+            raise UsageError("--align published needs the pictures that --no-restore leaves out", option="--align")
 
         from jpegrescue.flow.carve import carve as flow
 

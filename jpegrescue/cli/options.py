@@ -38,10 +38,11 @@ class IvUnit(StrEnum):
 
 
 class Alignment(StrEnum):
-    """How decoded MCUs are put back in place."""
+    """How decoded MCUs of damaged files are put back in place."""
 
-    NONE = "none"
+    INTEGER = "integer"
     PUBLISHED = "published"
+    NONE = "none"
 
 
 class ScaSwitch(StrEnum):
@@ -185,8 +186,9 @@ Align = Annotated[
     Alignment,
     typer.Option(
         "--align",
-        help="Write a second picture, NAME.sca.png, in which colours and blocks are put back by the published "
-        "self-compensation and alignment. It rewrites every pixel: for comparison, not for evidence.",
+        help="Put what a damaged file decodes to back in place and fill what is lost: NAME.aligned.jpg, "
+        "NAME.restored.png, NAME.mask.png; none leaves that out. published writes NAME.sca.png besides, by the "
+        "published self-compensation and alignment, which rewrites every pixel: for comparison, not for evidence.",
     ),
 ]
 ScaWithout = Annotated[
@@ -250,7 +252,7 @@ def sca_parts(align: Alignment, without: list[ScaSwitch] | None) -> "tuple[ScaPa
     """
     from jpegrescue.model.align import SCA_PARTS
 
-    if align is Alignment.NONE:
+    if align is not Alignment.PUBLISHED:
         if without:
             raise UsageError("--sca-without needs --align published", option="--sca-without")
         return None

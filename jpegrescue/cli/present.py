@@ -15,8 +15,21 @@ from jpegrescue.model.problem import Problem
 from jpegrescue.model.report import Image
 from jpegrescue.report.output import REPORT_NAME
 
-COLUMNS = ("name", "offset", "size", "pixels", "sampling", "end", "grade", "lost", "uncertain", "resyncs")
-NUMBERS = frozenset({"offset", "size", "pixels", "lost", "uncertain", "resyncs"})
+COLUMNS = (
+    "name",
+    "offset",
+    "size",
+    "pixels",
+    "sampling",
+    "end",
+    "grade",
+    "lost",
+    "uncertain",
+    "placed",
+    "aligned",
+    "resyncs",
+)
+NUMBERS = frozenset({"offset", "size", "pixels", "lost", "uncertain", "placed", "aligned", "resyncs"})
 LEFT_OUT = frozenset({"offset", "sampling", "resyncs"})  # of the table, so that 80 columns hold a line
 FOLDED = frozenset({"end", "grade"})
 LONGEST_TABLE = 200
@@ -126,6 +139,8 @@ def _row(image: Image) -> tuple[str, ...]:
         image.grade,
         image.lost_mcus,
         image.uncertain_mcus,
+        image.placed_mcus,
+        image.aligned_mcus,
         None if image.lost_mcus is None else len(image.resync_points),
     )
     return tuple("-" if cell is None else printable(str(cell)) for cell in cells)

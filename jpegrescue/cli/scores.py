@@ -31,9 +31,13 @@ COLUMNS = (
     "errors_false",
     "mcus",
     "mcus_touched",
+    "mcus_recoverable",
     "mcus_exact",
+    "mcus_placed",
+    "mcus_placed_wrong",
     "mcus_claimed",
     "mcus_claimed_wrong",
+    "mcus_dc_near",
     "psnr",
     "ssim",
     "problems",
@@ -140,7 +144,7 @@ def show(evaluation: Evaluation, *, as_json: bool, quiet: bool) -> None:
 def sound(evaluation: Evaluation) -> bool:
     """Whether every file was judged as a whole and no claim is wrong."""
     named = any(problem.severity != "info" for _, problem in _problems(evaluation))
-    return not (named or evaluation.claims_wrong or evaluation.mcus_claimed_wrong)
+    return not (named or evaluation.claims_wrong or evaluation.mcus_placed_wrong or evaluation.mcus_claimed_wrong)
 
 
 def _problems(evaluation: Evaluation) -> Iterator[tuple[str | None, Problem]]:
@@ -215,7 +219,8 @@ def _table(evaluation: Evaluation) -> str:
 
 def _fine(file: FileScore) -> bool:
     named = any(problem.severity != "info" for problem in file.problems)
-    return file.evaluated and file.claim_holds is not False and not file.mcus_claimed_wrong and not named
+    wrong = file.claim_holds is False or file.mcus_placed_wrong or file.mcus_claimed_wrong
+    return file.evaluated and not wrong and not named
 
 
 def _table_cells(file: FileScore, kinds: Sequence[str]) -> tuple[str, ...]:
@@ -248,8 +253,10 @@ def summarise(evaluation: Evaluation) -> str:
         f"{e.evaluated} of {len(e.files)} files evaluated: {e.scan_identical} with the original's scan, "
         f"{e.identical} identical to it",
         f"errors: {e.errors_found} of {e.errors} found, {e.errors_false} false changes",
-        f"MCUs: {_share(e.mcus_exact, e.mcus)} exact of {e.mcus}, {_share(e.mcus_touched, e.mcus)} touched by damage; "
-        f"{e.mcus_claimed} claimed, {e.mcus_claimed_wrong} of them wrong",
+        f"MCUs: {_share(e.mcus_exact, e.mcus)} exact of {e.mcus}, {_share(e.mcus_touched, e.mcus)} touched by damage",
+        f"of {e.mcus_recoverable} that are not: {_share(e.mcus_placed, e.mcus_recoverable)} said to be placed, "
+        f"{e.mcus_placed_wrong} wrongly; {_share(e.mcus_claimed, e.mcus_recoverable)} said to be exact, "
+        f"{e.mcus_claimed_wrong} wrongly, of which {e.mcus_dc_near} by no more than a step of DC",
         *(
             f"claim {c.claim.replace('_', ' ')}: {c.files} files, {c.scan_identical} with the original's scan"
             for c in e.claims

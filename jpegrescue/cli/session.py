@@ -165,7 +165,7 @@ def announce_compilation() -> None:
     from jpegrescue import compiled
 
     if compiled.CACHE_FOLDER is None:
-        warn("no folder for compiled decoder kernels is writable: compiling them on every run, a few seconds each")
+        warn("no folder for compiled decoder kernels is writable: compiling them on every run, up to a minute each")
     elif compiled.COLD_START:
-        typer.echo("compiling decoder kernels, once per version: a few seconds", err=True)
+        typer.echo("compiling decoder kernels, once per version: up to a minute", err=True)
     sys.stderr.flush()

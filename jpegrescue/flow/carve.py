@@ -55,7 +55,7 @@ def _search(evidence: OpenEvidence, options: CarveOptions, session: Session, pro
         count_mcus=decoded_share,
     )
     picture: Literal["damaged", "never"] = "damaged" if options.restore else "never"
-    wanted = Wanted(carved=True, picture=picture, hashes=options.run.hashes, sca=options.sca)
+    wanted = Wanted(carved=True, picture=picture, hashes=options.run.hashes, align=options.align, sca=options.sca)
     hasher = Hasher(options.run.hashes)
     searched = extent.start
     try:

@@ -8,6 +8,7 @@ from jpegrescue.model.report import Claim, FileGrade
 FRAGMENT_SHARE = 0.5
 FRAGMENT_SKIPPED = 0.2
 FRAGMENT_FAILURES = 0.005
+FOREIGN_FAILURES = 0.008
 FAILURES_ALWAYS = 2
 PIXELS_MAX = 1 << 28
 PIXELS_ALWAYS = 1 << 24
@@ -43,6 +44,25 @@ def cannot_decode(structure: JpegStructure, size: int) -> Problem | None:
     return next((Problem(kind, "error", detail) for holds, kind, detail in obstacles if holds), None)
 
 
+def looks_foreign(decode: Decode, *, mcus: int) -> bool:
+    """Whether a decode of `mcus` MCUs fails as often as one of random bytes: it is not worth the time to align that."""
+    return _fails_more_than(FOREIGN_FAILURES, decode, mcus)
+
+
+def _fails_more_than(share: float, decode: Decode, mcus: int) -> bool:
+    failures = sum(len(scan.resync_points) for scan in decode.scans)
+    blocks: int = sum(plane.blocks.shape[0] * plane.blocks.shape[1] for plane in decode.planes)
+    return failures > FAILURES_ALWAYS + share * blocks * (mcus - decode.lost_mcus) / mcus
+
+
+def grade_aligned(grade: FileGrade, *, mcus: int, placed: int) -> FileGrade:
+    """`grade` of a decoded picture of `mcus` MCUs, now that `placed` of them have a place that is sure.
+
+    What looked like foreign data is a photo after all if most of it fits together; less than half stays a fragment.
+    """
+    return "partly_restored" if grade == "fragment" and placed >= FRAGMENT_SHARE * mcus else grade
+
+
 def grade_decoded(decode: Decode, *, mcus: int, scan_bits: int, complete: bool) -> tuple[FileGrade, Claim]:
     """Grade and claim of a decoded picture of `mcus` MCUs from `scan_bits` bits of entropy-coded data.
 
@@ -53,13 +73,12 @@ def grade_decoded(decode: Decode, *, mcus: int, scan_bits: int, complete: bool) 
     """
     points = [point for scan in decode.scans for point in scan.resync_points]
     decoded = mcus - decode.lost_mcus
-    blocks = sum(plane.blocks.shape[0] * plane.blocks.shape[1] for plane in decode.planes) * decoded / mcus
     if decoded == 0:
         return "undecodable", "none"
     if (
         decoded < FRAGMENT_SHARE * mcus
         or sum(point.skipped_bits for point in points) > FRAGMENT_SKIPPED * scan_bits
-        or len(points) > FAILURES_ALWAYS + FRAGMENT_FAILURES * blocks
+        or _fails_more_than(FRAGMENT_FAILURES, decode, mcus)
     ):
         return "fragment", "none"
     if decode.damaged or not complete:

@@ -1,4 +1,4 @@
-"""One file through the stages: parse, decode, grade, write."""
+"""One file through the stages: parse, decode, grade, align, fill, write."""
 
 import zlib
 from dataclasses import dataclass, replace
@@ -10,12 +10,14 @@ from PIL import Image as PillowImage
 from PIL.PngImagePlugin import PngInfo
 
 from jpegrescue.align.published import published_sca
-from jpegrescue.flow.grade import cannot_decode, grade_decoded
+from jpegrescue.flow.grade import cannot_decode, grade_aligned, grade_decoded
+from jpegrescue.flow.mask import MASK_LABEL
+from jpegrescue.flow.restoration import Restoration, attempted, put_together
 from jpegrescue.jpeg.parse import parse
 from jpegrescue.jpeg.pixels import ColourSpace, Picture, colour_space, to_picture, to_wide_samples
 from jpegrescue.jpeg.reference import Reference, with_reference
 from jpegrescue.jpeg.standard import with_standard_tables
-from jpegrescue.model.align import ScaPart, ScaRecord
+from jpegrescue.model.align import ALIGNED, LOST, PLACED, UNCERTAIN, ScaPart, ScaRecord
 from jpegrescue.model.decode import Decode
 from jpegrescue.model.evidence import ByteRange, Evidence, Hashes
 from jpegrescue.model.jpeg import Frame, JpegStructure
@@ -27,6 +29,7 @@ from jpegrescue.source.hashing import Hasher
 
 PNG_OPTIONS = {"compress_level": 1, "compress_type": zlib.Z_RLE}  # a fifth faster than level 1 alone, and smaller
 SCA_LABEL = "heuristic: every pixel was rewritten by the published self-compensation and alignment; no evidence"
+RESTORED_LABEL = "pixels graded filled in the mask are invented and no evidence; uncertain ones may be misplaced"
 _SAMPLINGS: dict[tuple[tuple[int, int], ...], str] = {
     ((1, 1), (1, 1), (1, 1)): "4:4:4",
     ((2, 1), (1, 1), (1, 1)): "4:2:2",
@@ -56,13 +59,15 @@ class FoundFile:
 class Wanted:
     """What to make of a file: its carved bytes; its picture, for `damaged` files, `always`, or no decode at all.
 
-    `sca`: parts of the published alignment to make a second picture with, `None` for no such picture. `reference`: a
-    photo of the same camera to take from what a file's header lacks.
+    `align`: put a damaged file together, and write the aligned file, the restored picture and its mask. `sca`: parts of
+    the published alignment to make another picture with, `None` for no such picture. `reference`: a photo of the same
+    camera to take from what a file's header lacks.
     """
 
     carved: bool
     picture: Literal["never", "damaged", "always"]
     hashes: tuple[str, ...]
+    align: bool = False
     sca: tuple[ScaPart, ...] | None = None
     reference: Reference | None = None
 
@@ -91,11 +96,47 @@ def process(found: FoundFile, wanted: Wanted, folder: OutputFolder) -> Image:
     if result.picture is not None:
         outputs.append(_write_png(f"{found.name}.decoded.png", "decoded", result.picture.samples, folder))
     image = _image(found, structure, result, _hashes(found.data, wanted, outputs))
+    if wanted.align and result.decode is not None and result.grade in ("partly_restored", "fragment"):
+        made = put_together(data, structure, result.decode, _space(structure), found.bad)
+        outputs += _write_restoration(found.name, made, folder)
+        image = _with_restoration(image, made)
     if wanted.sca is not None and result.picture is not None:
-        samples, record = _sca(structure, result, wanted.sca)
-        outputs.append(_write_png(f"{found.name}.sca.png", "sca", samples, folder, label=SCA_LABEL))
-        image = replace(image, sca=record)
+        parts = wanted.sca
+        made_sca, problems = attempted("published alignment", lambda: _sca(structure, result, parts))
+        image = replace(image, problems=(*image.problems, *problems))
+        if made_sca is not None:
+            outputs.append(_write_png(f"{found.name}.sca.png", "sca", made_sca[0], folder, label=SCA_LABEL))
+            image = replace(image, sca=made_sca[1])
     return replace(image, outputs=tuple(outputs))
+
+
+def _write_restoration(name: str, made: Restoration, folder: OutputFolder) -> list[OutputFile]:
+    outputs = []
+    if made.jpeg is not None:
+        outputs.append(folder.write(f"{name}.aligned.jpg", made.jpeg, "aligned"))
+    if made.picture is not None:
+        samples, mask = made.picture.samples, made.picture.mask
+        outputs.append(_write_png(f"{name}.restored.png", "restored", samples, folder, label=RESTORED_LABEL))
+        outputs.append(_write_png(f"{name}.mask.png", "mask", mask, folder, label=MASK_LABEL))
+    return outputs
+
+
+def _with_restoration(image: Image, made: Restoration) -> Image:
+    image = replace(image, problems=(*image.problems, *made.problems))
+    if made.alignment is None:
+        return image
+    counts = np.bincount(made.alignment.certainty.ravel(), minlength=4).tolist()
+    return replace(
+        image,
+        grade=grade_aligned(image.grade, mcus=sum(counts), placed=counts[PLACED] + counts[ALIGNED]),
+        segments=made.alignment.segments,
+        lost_mcus=counts[LOST],
+        uncertain_mcus=counts[UNCERTAIN],
+        placed_mcus=counts[PLACED],
+        aligned_mcus=counts[ALIGNED],
+        thumbnail_match=made.alignment.thumbnail,
+        fill=made.picture.record if made.picture is not None else None,
+    )
 
 
 def failed(found: FoundFile, error: Exception) -> Image:
@@ -222,6 +263,10 @@ def _image(found: FoundFile, structure: JpegStructure, result: _Result, hashes: 
         segments=tuple(s for scan in decoded.scans for s in scan.segments) if decoded else (),
         lost_mcus=decoded.lost_mcus if decoded else None,
         uncertain_mcus=(_mcus(frame) - decoded.lost_mcus if doubtful else 0) if decoded and frame else None,
+        placed_mcus=None,
+        aligned_mcus=None,
+        thumbnail_match=None,
+        fill=None,
         sca=None,
         outputs=(),
         problems=result.problems,

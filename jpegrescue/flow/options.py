@@ -62,8 +62,9 @@ class CarveOptions:
     """Search `evidence` in `[start, start + length)` bytes (`length` `None`: to its end).
 
     Files below `min_size` bytes or pictures below `min_pixels` pixels are left out; `restore`: decode what is found;
-    `sca`: parts of the published alignment to write pictures with, `None` for no such pictures. `bad_ranges`: bytes of
-    the evidence that are known to be unreadable, sorted and merged.
+    `align`: put decoded MCUs of damaged files back in place, and fill what is lost; `sca`: parts of the published
+    alignment to write pictures with, `None` for no such pictures. `bad_ranges`: bytes of the evidence that are known to
+    be unreadable, sorted and merged.
     """
 
     evidence: Path
@@ -74,6 +75,7 @@ class CarveOptions:
     min_size: int = 0
     min_pixels: int = 0
     restore: bool = True
+    align: bool = True
     sca: tuple[ScaPart, ...] | None = None
     bad_ranges: tuple[ByteRange, ...] = ()
 
@@ -82,14 +84,15 @@ class CarveOptions:
 class RestoreOptions:
     """Decode `files`, each a JPEG (`plain`), or one as it lay encrypted on disk (`cipher`); `auto` looks which.
 
-    `sca` as in `CarveOptions`; so is `bad_ranges`, which are those of the one file. `reference`: a sound photo of the
-    same camera, from which to take what a file's header lacks.
+    `align`, `sca` as in `CarveOptions`; so is `bad_ranges`, which are those of the one file. `reference`: a sound photo
+    of the same camera, from which to take what a file's header lacks.
     """
 
     files: tuple[Path, ...]
     run: RunOptions
     key: KeyOptions
     input: InputKind = "auto"
+    align: bool = True
     sca: tuple[ScaPart, ...] | None = None
     bad_ranges: tuple[ByteRange, ...] = ()
     reference: Path | None = None

@@ -98,7 +98,12 @@ def _restore_all(
         found = _load(path, folder.claim_stem(path.stem), options)
         encrypted = found.evidence is not None and any(layer.kind == "decrypt" for layer in found.evidence.layers)
         wanted = Wanted(
-            carved=encrypted, picture="always", hashes=options.run.hashes, sca=options.sca, reference=reference
+            carved=encrypted,
+            picture="always",
+            hashes=options.run.hashes,
+            align=options.align,
+            sca=options.sca,
+            reference=reference,
         )
         session.submit(found, wanted)
         progress.advance(len(found.data))

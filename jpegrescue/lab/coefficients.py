@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jpegrescue.flow.grade import cannot_decode
-from jpegrescue.jpeg.entropy import component_size
+from jpegrescue.jpeg.entropy import component_size, scan_layout
 from jpegrescue.jpeg.parse import parse
 from jpegrescue.model.decode import ComponentPlane, Decode, Segment
 from jpegrescue.model.jpeg import Frame, JpegStructure, Scan
@@ -15,6 +15,9 @@ from jpegrescue.model.problem import Problem
 from jpegrescue.resync.decode import decode, picture_frame
 
 CLAIMED_GRADES = frozenset({"intact", "exact", "aligned"})
+"""Grades that say all coefficients are right."""
+PLACED_GRADES = CLAIMED_GRADES | {"placed"}
+"""Grades that say MCUs lie at their place and their AC coefficients are right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,38 @@ class DecodedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
-    """bool, (MCUs,): MCUs of which a claimed segment covers a block, and those in which such a block is not exact."""
+class Agreement:
+    """Where blocks agree with the original's: per component, bool (block rows, block columns).
 
+    `exact`: all coefficients are equal; `placed`: all AC coefficients are; `near`: these are, and the DC coefficients
+    differ by one quantiser step at most. Where quantisation tables differ, coefficients times their steps are compared:
+    equal numbers would not mean equal blocks.
+    """
+
+    exact: tuple[NDArray[np.bool_], ...]
+    placed: tuple[NDArray[np.bool_], ...]
+    near: tuple[NDArray[np.bool_], ...]
+
+    @classmethod
+    def nowhere(cls, original: Decode) -> "Agreement":
+        """With a file that has nothing in common with `original`."""
+        none = tuple(np.zeros(plane.blocks.shape[:2], np.bool_) for plane in original.planes)
+        return cls(none, none, none)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """bool, (MCUs,): MCUs of which a segment with a claim covers a block, and those in which such a block is wrong.
+
+    `placed`, `placed_wrong`: by `PLACED_GRADES`; `claimed`, `wrong`: by `CLAIMED_GRADES`; `far`: those among `wrong` in
+    which such a block is not even near.
+    """
+
+    placed: NDArray[np.bool_]
+    placed_wrong: NDArray[np.bool_]
     claimed: NDArray[np.bool_]
     wrong: NDArray[np.bool_]
+    far: NDArray[np.bool_]
 
 
 def decode_file(data: NDArray[np.uint8]) -> DecodedFile | Problem:
@@ -60,22 +90,23 @@ def _geometry(frame: Frame) -> tuple[int, int, tuple[tuple[int, int], ...]]:
     return frame.width, frame.height, tuple((c.horizontal, c.vertical) for c in frame.components)
 
 
-def exact_blocks(original: Decode, other: Decode) -> tuple[NDArray[np.bool_], ...]:
-    """Per component, bool (block rows, block columns): whether all coefficients of a block are equal.
-
-    Both must have the same geometry. Where quantisation tables differ, coefficients times their steps are compared:
-    equal numbers would not mean equal blocks.
-    """
-    return tuple(_equal_blocks(a, b) for a, b in zip(original.planes, other.planes, strict=True))
+def agreement(original: Decode, other: Decode) -> Agreement:
+    """Compare the blocks of two files of the same geometry."""
+    pairs = [_compared(a, b) for a, b in zip(original.planes, other.planes, strict=True)]
+    exact, placed, near = zip(*pairs, strict=True)
+    return Agreement(exact, placed, near)
 
 
-def _equal_blocks(one: ComponentPlane, other: ComponentPlane) -> NDArray[np.bool_]:
-    equal: NDArray[np.bool_]
-    if np.array_equal(one.quantisation, other.quantisation):
-        equal = (one.blocks == other.blocks).all(axis=-1)
+def _compared(
+    original: ComponentPlane, other: ComponentPlane
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    if np.array_equal(original.quantisation, other.quantisation):
+        equal = original.blocks == other.blocks
     else:
-        equal = (_dequantised(one) == _dequantised(other)).all(axis=-1)
-    return equal
+        equal = _dequantised(original) == _dequantised(other)
+    placed = equal[..., 1:].all(axis=-1)
+    ours, theirs = (p.blocks[..., 0].astype(np.int64) * int(p.quantisation[0]) for p in (original, other))
+    return placed & equal[..., 0], placed, placed & (np.abs(ours - theirs) <= int(original.quantisation[0]))
 
 
 def _dequantised(plane: ComponentPlane) -> NDArray[np.int32]:
@@ -83,7 +114,7 @@ def _dequantised(plane: ComponentPlane) -> NDArray[np.int32]:
 
 
 def exact_mcus(frame: Frame, blocks: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
-    """bool, (MCUs,): whether every block of every component in an MCU is exact; `blocks` as `exact_blocks` has them."""
+    """bool, (MCUs,): whether every block of every component in an MCU is exact; `blocks` as in `Agreement.exact`."""
     whole = np.ones(frame.mcu_rows * frame.mcu_columns, np.bool_)
     for index, exact in enumerate(blocks):
         whole &= _by_mcu(frame, index, exact)
@@ -114,7 +145,7 @@ def touched_mcus(original: DecodedFile, data: NDArray[np.uint8], bits: NDArray[n
     padding behind an MCU count for it, and restart markers for none.
     """
     touched = np.zeros(original.mcus, np.bool_)
-    for scan, outcome in zip(_decoded_scans(original.structure), original.outcome.scans, strict=True):
+    for scan, outcome in zip(_decoded_scans(original), original.outcome.scans, strict=True):
         if outcome.mcu_bit.size == 0:
             continue
         ends = _mcu_ends(scan, outcome.mcu_bit, outcome.placed, data)
@@ -125,11 +156,9 @@ def touched_mcus(original: DecodedFile, data: NDArray[np.uint8], bits: NDArray[n
     return touched
 
 
-def _decoded_scans(structure: JpegStructure) -> Iterator[Scan]:
-    """The scans that have the Huffman tables they need: those that `resync.decode` has an outcome for."""
-    for scan in structure.scans:
-        if all(part.dc_table is not None and part.ac_table is not None for part in scan.components):
-            yield scan
+def _decoded_scans(file: DecodedFile) -> Iterator[Scan]:
+    """The scans that `resync.decode` has an outcome for."""
+    return (scan for scan in file.structure.scans if scan_layout(file.frame, scan) is not None)
 
 
 def _mcu_ends(
@@ -165,31 +194,40 @@ def _blocks_of(frame: Frame, index: int) -> tuple[int, int]:
 
 
 def judge_claims(
-    frame: Frame, scans: Sequence[Scan], segments: Iterable[Segment], blocks: Sequence[NDArray[np.bool_]]
+    frame: Frame, scans: Sequence[Scan], segments: Iterable[Segment], blocks: Agreement
 ) -> tuple[Claims, tuple[Problem, ...]]:
-    """Hold what a report says of MCUs against `blocks`, as `exact_blocks` has them.
+    """Hold what a report says of MCUs against `blocks`.
 
     `frame`, `scans`: of the file that `segments` speak of. A segment that reaches out of the picture, or is of a scan
     that there is not, is a problem; what of it lies in the picture is judged.
     """
-    claims = Claims(*np.zeros((2, frame.mcu_rows * frame.mcu_columns), np.bool_))
+    claims = Claims(*np.zeros((5, frame.mcu_rows * frame.mcu_columns), np.bool_))
     by_scan: dict[int, list[Segment]] = {}
     for segment in segments:
-        if segment.grade in CLAIMED_GRADES:
+        if segment.grade in PLACED_GRADES:
             by_scan.setdefault(segment.scan, []).append(segment)
     astray = 0
-    for number, claimed in by_scan.items():
+    for number, placed in by_scan.items():
         if not 0 <= number < len(scans):
-            astray += len(claimed)
+            astray += len(placed)
             continue
-        exact = _exact_in_scan(frame, scans[number], blocks)
-        covered, outside = _covered(claimed, exact.size)
-        astray += outside
-        mcu_of = _mcu_of(frame, scans[number])
-        claims.claimed[mcu_of[covered]] = True
-        claims.wrong[mcu_of[covered & ~exact]] = True
+        astray += _judge_scan(frame, scans[number], placed, blocks, claims)
     detail = "segments are graded right that do not lie in the picture"
     return claims, (Problem("segment_astray", "error", f"{astray} {detail}"),) if astray else ()
+
+
+def _judge_scan(frame: Frame, scan: Scan, segments: Sequence[Segment], blocks: Agreement, claims: Claims) -> int:
+    """Note in `claims` what `segments` of `scan` say, and how true it is; how many of them do not lie in the scan."""
+    mcu_of = _mcu_of(frame, scan)
+    exact, placed, near = (_right_in_scan(frame, scan, part) for part in (blocks.exact, blocks.placed, blocks.near))
+    covered, outside = _covered(segments, mcu_of.size)
+    claims.placed[mcu_of[covered]] = True
+    claims.placed_wrong[mcu_of[covered & ~placed]] = True
+    claimed, _ = _covered([segment for segment in segments if segment.grade in CLAIMED_GRADES], mcu_of.size)
+    claims.claimed[mcu_of[claimed]] = True
+    claims.wrong[mcu_of[claimed & ~exact]] = True
+    claims.far[mcu_of[claimed & ~near]] = True
+    return outside
 
 
 def _covered(segments: Iterable[Segment], size: int) -> tuple[NDArray[np.bool_], int]:
@@ -206,8 +244,8 @@ def _covered(segments: Iterable[Segment], size: int) -> tuple[NDArray[np.bool_],
     return np.cumsum(begins - ends)[:size] > 0, outside
 
 
-def _exact_in_scan(frame: Frame, scan: Scan, blocks: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
-    """For every MCU of `scan`, in raster order, whether all blocks that the scan has in it are exact."""
+def _right_in_scan(frame: Frame, scan: Scan, blocks: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """For every MCU of `scan`, in raster order, whether all blocks that the scan has in it are right by `blocks`."""
     if len(scan.components) > 1:
         whole = np.ones(frame.mcu_rows * frame.mcu_columns, np.bool_)
         for part in scan.components:

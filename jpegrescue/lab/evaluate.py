@@ -125,9 +125,13 @@ def sum_up(report: Report, files: Sequence[FileScore], problems: Sequence[Proble
         errors_false=sum(file.errors_false for file in judged),
         mcus=sum(file.mcus for file in judged),
         mcus_touched=sum(file.mcus_touched for file in judged),
+        mcus_recoverable=sum(file.mcus_recoverable for file in judged),
         mcus_exact=sum(file.mcus_exact for file in judged),
+        mcus_placed=sum(file.mcus_placed for file in judged),
+        mcus_placed_wrong=sum(file.mcus_placed_wrong for file in judged),
         mcus_claimed=sum(file.mcus_claimed for file in judged),
         mcus_claimed_wrong=sum(file.mcus_claimed_wrong for file in judged),
+        mcus_dc_near=sum(file.mcus_dc_near for file in judged),
         seconds_per_megapixel=_seconds_per_megapixel(report.run.seconds, sum(file.pixels for file in judged)),
         problems=tuple(problems),
     )

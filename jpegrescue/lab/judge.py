@@ -15,10 +15,12 @@ from jpegrescue.jpeg.parse import parse
 from jpegrescue.jpeg.pixels import colour_space, to_picture
 from jpegrescue.lab.coefficients import (
     CLAIMED_GRADES,
+    PLACED_GRADES,
+    Agreement,
     DecodedFile,
+    agreement,
     altered_bits,
     decode_file,
-    exact_blocks,
     exact_mcus,
     judge_claims,
     mcu_pixels,
@@ -54,6 +56,17 @@ class _Material:
 
 
 @dataclass(frozen=True, slots=True)
+class _ClaimScore:
+    """See `FileScore`."""
+
+    placed: int = 0
+    placed_wrong: int = 0
+    claimed: int = 0
+    wrong: int = 0
+    dc_near: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class _McuScore:
     """See `FileScore`."""
 
@@ -61,8 +74,7 @@ class _McuScore:
     mcus: int = 0
     touched: int = 0
     exact: int = 0
-    claimed: int = 0
-    claimed_wrong: int = 0
+    claims: _ClaimScore = _ClaimScore()
     problems: tuple[Problem, ...] = ()
 
 
@@ -115,9 +127,13 @@ def _score(
         errors_false=counted.false,
         mcus=mcus.mcus,
         mcus_touched=mcus.touched,
+        mcus_recoverable=mcus.mcus - mcus.touched,
         mcus_exact=mcus.exact,
-        mcus_claimed=mcus.claimed,
-        mcus_claimed_wrong=mcus.claimed_wrong,
+        mcus_placed=mcus.claims.placed,
+        mcus_placed_wrong=mcus.claims.placed_wrong,
+        mcus_claimed=mcus.claims.claimed,
+        mcus_claimed_wrong=mcus.claims.wrong,
+        mcus_dc_near=mcus.claims.dc_near,
         pictures=pictures,
     )
 
@@ -201,37 +217,40 @@ def _judge_mcus(original: DecodedFile, material: _Material, image: Image, touche
         detail = "what the run has is of another size or sampling than the original, so no MCU of it counts as exact"
         problems.append(Problem("geometry_differs", "warning", detail))
     else:
-        blocks = exact_blocks(original.outcome, decoded.outcome)
-    claimed, wrong, astray = _judge_segments(original, material, image.segments, blocks)
+        blocks = agreement(original.outcome, decoded.outcome)
+    claims, astray = _judge_segments(original, material, image.segments, blocks)
     return _McuScore(
         pixels=frame.width * frame.height,
         mcus=original.mcus,
         touched=int(np.count_nonzero(touched)),
-        exact=0 if blocks is None else int(np.count_nonzero(exact_mcus(frame, blocks))),
-        claimed=claimed,
-        claimed_wrong=wrong,
+        exact=0 if blocks is None else int(np.count_nonzero(exact_mcus(frame, blocks.exact))),
+        claims=claims,
         problems=(*problems, *astray),
     )
 
 
 def _judge_segments(
-    original: DecodedFile, material: _Material, segments: Sequence[Segment], blocks: Sequence[NDArray[np.bool_]] | None
-) -> tuple[int, int, tuple[Problem, ...]]:
-    """MCUs claimed, those of them that are wrong, and what is odd; without `blocks` nothing is right."""
-    claimed = [segment for segment in segments if segment.grade in CLAIMED_GRADES]
-    if not claimed:
-        return 0, 0, ()
+    original: DecodedFile, material: _Material, segments: Sequence[Segment], blocks: Agreement | None
+) -> tuple[_ClaimScore, tuple[Problem, ...]]:
+    """How true the segments' grades are, and what is odd; without `blocks` nothing is right."""
+    placed = [segment for segment in segments if segment.grade in PLACED_GRADES]
+    if not placed:
+        return _ClaimScore(), ()
     parsed = (parse(material.best), parse(material.coefficients))  # an aligned file may have other scans
     scans = next(
         (one.scans for one in parsed if one.frame and same_geometry(picture_frame(one.frame), original.frame)), None
     )
     if scans is None:
-        mcus = min(sum(max(segment.mcu_end - segment.mcu_start, 0) for segment in claimed), original.mcus)
-        return mcus, mcus, ()
-    if blocks is None:
-        blocks = tuple(np.zeros(plane.blocks.shape[:2], np.bool_) for plane in original.outcome.planes)
-    claims, astray = judge_claims(original.frame, scans, claimed, blocks)
-    return int(np.count_nonzero(claims.claimed)), int(np.count_nonzero(claims.wrong)), astray
+        claimed = [segment for segment in placed if segment.grade in CLAIMED_GRADES]
+        sizes = [min(_mcus_of(part), original.mcus) for part in (placed, claimed)]
+        return _ClaimScore(sizes[0], sizes[0], sizes[1], sizes[1], 0), ()
+    claims, astray = judge_claims(original.frame, scans, placed, blocks or Agreement.nowhere(original.outcome))
+    counts = (claims.placed, claims.placed_wrong, claims.claimed, claims.wrong, claims.wrong & ~claims.far)
+    return _ClaimScore(*(int(np.count_nonzero(mcus)) for mcus in counts)), astray
+
+
+def _mcus_of(segments: Sequence[Segment]) -> int:
+    return sum(max(segment.mcu_end - segment.mcu_start, 0) for segment in segments)
 
 
 def _judge_pictures(

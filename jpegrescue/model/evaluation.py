@@ -44,9 +44,14 @@ class FileScore:
     `claim_holds`: whether the claim `exact_scan` is true, `None` for the others: `consistent` and `none` say nothing
     that can be refuted. `errors`: separate errors of the truth, `errors_found`: those whose every byte the run has put
     right, `errors_false`: cipher blocks (without a cipher, bytes) that the run changed to what the original does not
-    hold. `mcus_touched`: MCUs of which damage changed a bit; `mcus_exact`: MCUs whose coefficients lie at their place
-    as the original has them; `mcus_claimed`: MCUs of which a segment graded `intact`, `exact` or `aligned` covers a
-    block, `mcus_claimed_wrong`: those of them in which such a block is not exact.
+    hold.
+
+    `mcus_touched`: MCUs of which damage changed a bit, `mcus_recoverable`: all others; `mcus_exact`: MCUs whose
+    coefficients lie at their place as the original has them, in the aligned file if the run wrote one. `mcus_claimed`:
+    MCUs of which a segment graded `intact`, `exact` or `aligned` covers a block, `mcus_claimed_wrong`: those of them in
+    which such a block is not exact, `mcus_dc_near`: those of these in which all such blocks have their AC coefficients
+    right and their DC coefficient within one quantiser step. `mcus_placed`: the same as `mcus_claimed` with segments
+    graded `placed` besides, `mcus_placed_wrong`: those of them in which AC coefficients of such a block are wrong.
     """
 
     name: str
@@ -64,9 +69,13 @@ class FileScore:
     errors_false: int
     mcus: int
     mcus_touched: int
+    mcus_recoverable: int
     mcus_exact: int
+    mcus_placed: int
+    mcus_placed_wrong: int
     mcus_claimed: int
     mcus_claimed_wrong: int
+    mcus_dc_near: int
     pictures: tuple[PictureScore, ...]
 
 
@@ -118,9 +127,13 @@ class Evaluation:
     errors_false: int
     mcus: int
     mcus_touched: int
+    mcus_recoverable: int
     mcus_exact: int
+    mcus_placed: int
+    mcus_placed_wrong: int
     mcus_claimed: int
     mcus_claimed_wrong: int
+    mcus_dc_near: int
     seconds_per_megapixel: float | None
     problems: tuple[Problem, ...]
     schema_version: Literal[1] = field(default=1, kw_only=True)

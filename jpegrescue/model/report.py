@@ -6,8 +6,10 @@ from typing import Literal
 from jpegrescue.model.align import ScaRecord
 from jpegrescue.model.decode import ResyncPoint, Segment
 from jpegrescue.model.evidence import ByteRange, Evidence, Hashes
+from jpegrescue.model.fill import ComponentFill
 from jpegrescue.model.jpeg import Thumbnail
 from jpegrescue.model.problem import Problem
+from jpegrescue.model.thumbnail import ThumbnailMatch
 
 FileGrade = Literal["no_damage_found", "repaired", "partly_restored", "fragment", "undecodable"]
 Claim = Literal["exact_scan", "consistent", "none"]
@@ -54,12 +56,26 @@ class OutputFile:
 
 
 @dataclass(frozen=True, slots=True)
+class FillRecord:
+    """How lost MCUs of `NAME.restored.png` were filled: `mcus` of them; `components`: of the frame, in its order."""
+
+    mcus: int
+    components: tuple[ComponentFill, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """Everything known about one picture.
 
     `runs` are in evidence coordinates; `evidence` is the input file of `restore` and `None` in `carve`, where the
-    report's own evidence holds for all. `hashes` cover the carved (decrypted) bytes. `uncertain_mcus`: decoded MCUs
-    that lie in segments graded uncertain. `sca`: how the picture of kind `sca` came about, if one was asked for.
+    report's own evidence holds for all. `hashes` cover the carved (decrypted) bytes.
+
+    Of a damaged file that was aligned (`segments` with the engine `integer`), `lost_mcus`, `uncertain_mcus`,
+    `placed_mcus` and `aligned_mcus` count the picture's MCUs: nothing decoded belongs there; a guess; the place is
+    sure, AC coefficients are exact and DC coefficients estimates; all coefficients are exact. Otherwise nothing was
+    decoded for `lost_mcus`, `uncertain_mcus` lie in segments graded uncertain, and the other two are `None`.
+    `thumbnail_match`: what the alignment found the preview to be worth. `fill`: how the picture of kind `restored` was
+    filled. `sca`: how the one of kind `sca` came about. All three are `None` where there is no such thing.
     """
 
     name: str
@@ -80,6 +96,10 @@ class Image:
     segments: tuple[Segment, ...]
     lost_mcus: int | None
     uncertain_mcus: int | None
+    placed_mcus: int | None
+    aligned_mcus: int | None
+    thumbnail_match: ThumbnailMatch | None
+    fill: FillRecord | None
     sca: ScaRecord | None
     outputs: tuple[OutputFile, ...]
     problems: tuple[Problem, ...]

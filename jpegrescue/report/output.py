@@ -27,7 +27,17 @@ INDEX_NAMES = (REPORT_NAME, TRUTH_NAME)
 """Files that list what a run has written: `report.json`, and `truth.json` of a simulated data set."""
 KEY_NAME = "key.hex"
 """The key of a simulated data set, where one was made up."""
-RESULT_SUFFIXES = (".carved.jpg", ".decoded.png", ".sca.png", ".original.jpg", ".enc", ".damaged.jpg")
+RESULT_SUFFIXES = (
+    ".carved.jpg",
+    ".decoded.png",
+    ".aligned.jpg",
+    ".restored.png",
+    ".mask.png",
+    ".sca.png",
+    ".original.jpg",
+    ".enc",
+    ".damaged.jpg",
+)
 """What marks a file as the result of a run."""
 
 _TEMPORARY = ".jpegrescue-{}.part"

@@ -34,7 +34,8 @@ def decode(data: NDArray[np.uint8], structure: JpegStructure) -> Decode | None:
             components (`flow` checks).
 
     Returns:
-        The decode, or `None` if no scan has the tables it needs.
+        The decode, or `None` if no scan has the tables it needs. Scans that lack one, or name a component that the
+        frame lacks, are left out.
     """
     assert structure.frame is not None  # noqa: S101  (the caller's duty, see above)
     frame = picture_frame(structure.frame)

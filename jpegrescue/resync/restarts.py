@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from jpegrescue.jpeg.entropy import ScanBytes
 from jpegrescue.resync import _kernels
 
+MODULUS = 8  # of the numbers of RSTn
+
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
@@ -15,14 +17,15 @@ class Intervals:
 
     `bits`: int64 (n, 2), half-open bit ranges in `ScanBytes.data`; `first_mcu`, `count`: int64 (n,), raster index of
     the first MCU and MCUs to decode (more than one restart interval where a marker between is lost); `anchored`: bool
-    (n,), whether markers close the interval on both sides. Numbers count modulo 8: where whole intervals are lost,
-    places behind them are likely, not sure.
+    (n,), whether markers close the interval on both sides. Numbers count modulo 8: where eight intervals or more are
+    lost, only places that no gap separates from the start or the end are `sure`, bool (n,).
     """
 
     bits: NDArray[np.int64]
     first_mcu: NDArray[np.int64]
     count: NDArray[np.int64]
     anchored: NDArray[np.bool_]
+    sure: NDArray[np.bool_]
 
 
 def whole_scan(stripped: ScanBytes, mcus: int) -> Intervals:
@@ -32,6 +35,7 @@ def whole_scan(stripped: ScanBytes, mcus: int) -> Intervals:
         first_mcu=np.zeros(1, np.int64),
         count=np.array([mcus], np.int64),
         anchored=np.ones(1, np.bool_),
+        sure=np.ones(1, np.bool_),
     )
 
 
@@ -57,7 +61,19 @@ def anchor(stripped: ScanBytes, mcus: int, interval: int, *, ends: bool) -> Inte
         first_mcu=first * interval,
         count=np.minimum(after * interval, mcus) - first * interval,
         anchored=after - first == 1,
+        sure=_sure(first, after, intervals, ends=ends),
     )
+
+
+def _sure(first: NDArray[np.int64], after: NDArray[np.int64], intervals: int, *, ends: bool) -> NDArray[np.bool_]:
+    """Which intervals' places cannot be off by a multiple of eight."""
+    gaps = after - first != 1
+    if intervals - first.size < MODULUS and ends:
+        return np.ones(first.size, np.bool_)
+    before = np.concatenate(([False], gaps[:-1])).cumsum() > 0
+    behind = gaps[::-1].cumsum()[::-1] > 0
+    sure: NDArray[np.bool_] = ~before & ~gaps
+    return sure | ~behind if ends else sure
 
 
 def _solve(

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from jpegrescue.jpeg import entropy
 from jpegrescue.resync.restarts import Intervals
 
-SURPLUS = 64
-"""MCUs that an interval may hold beyond what it should: garbage decodes to more of them than were lost."""
+SURPLUS, BLOCK_BITS_MIN = 64, 2
+"""MCUs that an interval may hold beyond what it should: garbage decodes to more of them than were lost. And
+bits that a block takes at least: one for its DC difference, one for its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class Stream:
 
 def decode_stream(stripped: entropy.ScanBytes, layout: entropy.ScanLayout, intervals: Intervals) -> Stream:
     """Decode every interval to its end, up to twice the MCUs that it should hold and `SURPLUS` more."""
-    counts = 2 * intervals.count + SURPLUS
+    most = (intervals.bits[:, 1] - intervals.bits[:, 0]) // (BLOCK_BITS_MIN * layout.blocks.shape[0]) + 1
+    counts = np.minimum(2 * intervals.count + SURPLUS, most)
     room = int(counts.sum())
     strip = _strip_layout(layout, room)
     flat = np.zeros(64 * room * layout.blocks.shape[0], np.int16)

@@ -36,7 +36,7 @@ def test_what_damage_garbled_is_not_claimed(seed: int) -> None:
     garbled = truth < 0
 
     assert np.mean(sure.mcus[~garbled] >= CLAIM) > 0.5
-    assert np.count_nonzero(sure.mcus[garbled] >= CLAIM) <= 1
+    assert np.count_nonzero(sure.mcus[garbled] >= CLAIM) <= 2
     assert np.median(sure.mcus[garbled]) < 0.9
 
 
@@ -106,3 +106,15 @@ def test_every_mcu_of_a_run_is_described() -> None:
         (run.stop - run.start, certainty.WEIGHTS.size) for run in path.runs
     ]
     assert all(np.isfinite(features).all() for features in described)
+
+
+def test_a_run_that_only_one_end_has_placed_is_doubted() -> None:
+    evidence = reading(encoded("coffee")).evidence
+    path = rated(evidence, [Run(0, 150, 0), Run(150, 250, 0)])
+    alone, both = (
+        certainty.judge(evidence, Placement(path, np.full(evidence.count, lead)), np.zeros((2, 3)))
+        for lead in (0, certainty.AGREED)
+    )
+
+    assert alone.runs[1] < 0.9 < both.runs[1]
+    assert alone.runs[0] == both.runs[0] > 0.99

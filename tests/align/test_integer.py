@@ -298,3 +298,20 @@ def test_files_of_several_scans_are_left_to_others() -> None:
 
     assert align(file.data, twice, "ycc", file.decoded, None) is None
     assert align(file.data, single, "ycc", file.decoded, None) is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("restart", [3, 6])
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_intervals_that_cannot_be_counted_are_not_claimed(name: str, restart: int, share: float) -> None:
+    """Numbers of markers count modulo 8: behind more lost intervals than that, places are likely, not sure."""
+    intact = encoded(name, restart=restart)
+    scan = opened(intact).structure.scans[0]
+    a, b = (scan.start + int(part * (scan.end - scan.start)) for part in (0.3, 0.3 + share))
+    noise = np.random.default_rng(1).integers(0, 255, b - a).astype(np.uint8).tobytes()
+    whole = planes_by_mcu(opened(intact).decoded.planes, opened(intact))
+    for jpeg in (intact[:a] + intact[b:], intact[:a] + noise + intact[b:]):
+        alignment = aligned(jpeg)
+        ours = planes_by_mcu(alignment.planes, opened(intact))
+        same = np.all([(x[..., 1:] == y[..., 1:]).all(axis=(1, 2)) for x, y in zip(ours, whole, strict=True)], axis=0)
+        assert np.count_nonzero(~same[alignment.certainty.reshape(-1) >= PLACED]) <= 3

@@ -1,5 +1,6 @@
 """Costs are those of the child, and an exit code is not lost on the way."""
 
+import resource
 import sys
 from pathlib import Path
 
@@ -12,7 +13,8 @@ def test_cost_is_the_childs(tmp_path: Path) -> None:
     assert cost.exit_code == 3
     assert cost.errors.endswith("late words")
     assert 0 < cost.cpu <= cost.wall * 1.5
-    assert 400 << 20 < cost.peak < 600 << 20
+    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # with all the tests before this one
+    assert 400 << 20 < cost.peak < max(600 << 20, ours + (100 << 20))
 
 
 def test_child_runs_in_its_folder_with_the_environment(tmp_path: Path) -> None:

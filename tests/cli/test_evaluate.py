@@ -28,7 +28,7 @@ from tests.report.samples import REPORT
 from .conftest import Result
 
 Run = Callable[..., Result]
-SOUND = replace(SCORE, errors_false=0, mcus_claimed_wrong=0)
+SOUND = replace(SCORE, errors_false=0, mcus_claimed_wrong=0, mcus_placed_wrong=0)
 
 
 @pytest.fixture
@@ -155,6 +155,7 @@ def test_usage_errors(run: Run, judged: Callable[..., list[Any]], arguments: tup
         ([SOUND], [Problem("no_truth", "error", "said")], 3),
         ([SOUND, replace(SOUND, claim="exact_scan", claim_holds=False)], [], 3),
         ([replace(SOUND, mcus_claimed_wrong=1)], [], 3),
+        ([replace(SOUND, mcus_placed_wrong=1)], [], 3),
         ([replace(SOUND, errors_false=5)], [], 0),
     ],
 )

@@ -193,15 +193,20 @@ def test_a_key_file_named_like_a_key_is_a_file(
 
 
 @pytest.mark.parametrize("command", ["carve", "restore"])
-def test_the_published_alignment_and_its_parts(run: Run, flow: Flow, command: str) -> None:
+def test_alignment_and_the_parts_of_the_published_one(run: Run, flow: Flow, command: str) -> None:
     run(command, "a.jpg")
     run(command, "a.jpg", "--align", "published")
     run(command, "a.jpg", "--align=published", "--sca-without", "alignment", "--sca-without", "compensation")
 
-    assert [asked.sca for asked in flow.asked] == [
-        None,
-        ("compensation", "normalisation", "alignment"),
-        ("normalisation",),
+    run(command, "a.jpg", "--align", "integer")
+    run(command, "a.jpg", "--align", "none")
+
+    assert [(asked.align, asked.sca) for asked in flow.asked] == [
+        (True, None),
+        (True, ("compensation", "normalisation", "alignment")),
+        (True, ("normalisation",)),
+        (True, None),
+        (False, None),
     ]
 
 
@@ -209,7 +214,8 @@ def test_the_published_alignment_and_its_parts(run: Run, flow: Flow, command: st
     ("arguments", "words"),
     [
         (("--sca-without", "alignment"), "--sca-without needs --align published"),
-        (("--align", "published", "--no-restore"), "--align needs the pictures that --no-restore leaves out"),
+        (("--align", "published", "--no-restore"), "--align published needs the pictures that --no-restore leaves out"),
+        (("--align", "integer", "--sca-without", "alignment"), "--sca-without needs --align published"),
         (("--align", "best"), "--align"),
         (("--align", "published", "--sca-without", "everything"), "--sca-without"),
     ],

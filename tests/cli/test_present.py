@@ -27,8 +27,8 @@ from .conftest import Flow, Result
 Run = Callable[..., Result]
 LOUD = Switches(as_json=False, quiet=False)
 LINES = (
-    "f000000000512\t512\t2048\t64x48\t4:2:0\ttrailer:mpf\tpartly_restored\t1\t5\t1\n"
-    "f000000003072\t512\t2048\t64x48\t4:2:0\ttrailer:mpf\tno_damage_found\t0\t0\t0\n"
+    "f000000000512\t512\t2048\t64x48\t4:2:0\ttrailer:mpf\tpartly_restored\t1\t5\t2\t4\t1\n"
+    "f000000003072\t512\t2048\t64x48\t4:2:0\ttrailer:mpf\tno_damage_found\t0\t0\t-\t-\t0\n"
 )
 
 
@@ -100,19 +100,21 @@ def test_what_is_not_known_is_a_hyphen() -> None:
         sampling=None,
         lost_mcus=None,
         uncertain_mcus=None,
+        placed_mcus=None,
+        aligned_mcus=None,
         resync_points=(),
     )
 
-    assert tab_separated([bare]) == "a\\tb\\x1b\t-\t2048\t-\t-\ttrailer:mpf\tpartly_restored\t-\t-\t-\n"
+    assert tab_separated([bare]) == "a\\tb\\x1b\t-\t2048\t-\t-\ttrailer:mpf\tpartly_restored\t-\t-\t-\t-\t-\n"
 
 
 def test_a_terminal_gets_a_table_a_summary_and_the_folder(terminal: Terminal, tmp_path: Path) -> None:
     show(outcome_of(tmp_path, IMAGE, SOUND_IMAGE), LOUD, keyed=False)
 
     lines = terminal.text.splitlines()
-    assert lines[0].split() == ["name", "size", "pixels", "end", "grade", "lost", "uncertain"]
-    assert lines[1].split() == ["f000000000512", "2048", "64x48", "trailer:mpf", "partly", "restored", "1", "5"]
-    assert lines[2].split() == ["f000000003072", "2048", "64x48", "trailer:mpf", "no", "damage", "found", "0", "0"]
+    assert lines[0].split() == ["name", "size", "pixels", "end", "grade", "lost", "uncertain", "placed", "aligned"]
+    assert " ".join(lines[1].split()) == "f000000000512 2048 64x48 trailer:mpf partly restored 1 5 2 4"
+    assert " ".join(lines[2].split()) == "f000000003072 2048 64x48 trailer:mpf no damage found 0 0 - -"
     assert lines[3] == f"2 images (1 partly restored, 1 no damage found); results in {tmp_path}"
     assert len(lines) == 4
 

@@ -65,9 +65,13 @@ def test_a_line_has_a_cell_for_every_column() -> None:
         "errors_false": "1",
         "mcus": "20",
         "mcus_touched": "4",
+        "mcus_recoverable": "16",
         "mcus_exact": "15",
+        "mcus_placed": "12",
+        "mcus_placed_wrong": "1",
         "mcus_claimed": "10",
         "mcus_claimed_wrong": "2",
+        "mcus_dc_near": "1",
         "psnr": "decoded=42.11 sca=inf",
         "ssim": "decoded=0.8765 sca=-",
         "problems": "-",
@@ -113,7 +117,9 @@ def test_the_summary_in_words() -> None:
     assert said.splitlines() == [
         "2 of 3 files evaluated: 1 with the original's scan, 1 identical to it",
         "errors: 4 of 6 found, 2 false changes",
-        "MCUs: 75.00 % exact of 40, 20.00 % touched by damage; 20 claimed, 4 of them wrong",
+        "MCUs: 75.00 % exact of 40, 20.00 % touched by damage",
+        "of 32 that are not: 75.00 % said to be placed, 2 wrongly; 62.50 % said to be exact, 4 wrongly, of which 2 by "
+        "no more than a step of DC",
         "claim exact scan: 1 files, 1 with the original's scan",
         "claim none: 1 files, 0 with the original's scan",
         "decoded: 2 pictures, Y-PSNR 42.11 dB (mean error), 42.11 dB (median), SSIM 0.8765",
@@ -143,7 +149,7 @@ def test_problems_are_told_with_their_file_and_cut_short(capsys: pytest.CaptureF
 
 
 def test_a_long_table_shows_first_what_needs_a_look(terminal: Terminal) -> None:
-    fine = replace(SCORE, mcus_claimed_wrong=0)
+    fine = replace(SCORE, mcus_claimed_wrong=0, mcus_placed_wrong=0)
     files = [replace(fine, name=f"f{n}") for n in range(present.LONGEST_TABLE)]
 
     show(evaluation(*files, UNJUDGED), as_json=False, quiet=False)
@@ -207,7 +213,9 @@ def test_a_folder_that_takes_no_files_is_refused_at_once(tmp_path: Path, monkeyp
 
 
 def test_what_is_only_worth_knowing_is_nothing_wrong() -> None:
-    noted = replace(SCORE, mcus_claimed_wrong=0, problems=(Problem("slack_cut", "info", "5 bytes"),))
+    noted = replace(
+        SCORE, mcus_claimed_wrong=0, mcus_placed_wrong=0, problems=(Problem("slack_cut", "info", "5 bytes"),)
+    )
 
     assert scores._fine(noted)
     assert not scores._fine(replace(noted, problems=(Problem("slack_cut", "warning", "5 bytes"),)))

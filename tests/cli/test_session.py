@@ -136,14 +136,15 @@ def test_under_nohup_a_run_goes_on(run: Run, flow: Flow) -> None:
 
 
 IN_A_TERMINAL = """
-    import signal, sys
+    import sys, time
     from jpegrescue.cli.session import guarded
     from jpegrescue.errors import ExitCode
 
     def body():
-        print("ready", flush=True)
         try:
-            signal.pause()
+            print("ready", flush=True)
+            for _ in range(600):  # not signal.pause(): a signal that comes just before it would be slept through
+                time.sleep(0.05)
         except KeyboardInterrupt:
             print("table", flush=True)
             print("progress", file=sys.stderr, flush=True)
@@ -166,11 +167,17 @@ def test_a_terminal_that_goes_away_does_not_spoil_the_end_of_a_run() -> None:
         stderr=theirs,
         start_new_session=True,
     ) as process:
-        os.close(theirs)
-        assert os.read(ours, 100) == b"ready\r\n"
-        os.close(ours)
+        try:
+            os.close(theirs)
+            said = b""
+            while not said.endswith(b"\n"):
+                said += os.read(ours, 100)
+            assert said == b"ready\r\n"
+            os.close(ours)
 
-        assert process.wait(timeout=30) == 129
+            assert process.wait(timeout=30) == 129
+        finally:
+            process.kill()  # or the end of the block would wait for it
 
 
 def test_a_second_signal_does_not_spoil_the_report(run: Run, flow: Flow) -> None:
@@ -213,7 +220,7 @@ def test_compilation_is_announced_in_one_line(
 
     said = run("carve", "dump.bin", *switches).err
 
-    assert said == ("" if switches else "compiling decoder kernels, once per version: a few seconds\n")
+    assert said == ("" if switches else "compiling decoder kernels, once per version: up to a minute\n")
     assert len(flow.asked) == 1
 
 

@@ -33,6 +33,20 @@ def photo(width: int = 160, height: int = 120, seed: int = 0, **options: object)
     return buffer.getvalue()
 
 
+def scene(width: int = 640, height: int = 480, seed: int = 0, **options: object) -> bytes:
+    """A JPEG of soft shapes of several sizes with little noise: like a photo, it fits together in one way only."""
+    rng = np.random.default_rng(seed)
+    levels = rng.normal(0, 1.5, (height, width, 3))
+    for size, contrast in ((40, 0.75), (16, 0.35), (6, 0.15)):
+        coarse = rng.uniform(0, 255, (height // size + 3, width // size + 3, 3)).astype(np.uint8)
+        soft = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+        levels += contrast * (np.asarray(soft, np.float64) - 128)
+    mixed = 128 + levels @ np.array([[0.6, 0.3, 0.3], [0.3, 0.6, 0.3], [0.1, 0.1, 0.4]])
+    buffer = io.BytesIO()
+    Image.fromarray(np.clip(mixed, 0, 255).astype(np.uint8)).save(buffer, "JPEG", **{"quality": 88, **options})
+    return buffer.getvalue()
+
+
 def damaged(data: bytes, at: float = 0.5) -> bytes:
     """`data` with 16 bytes overwritten that hold no code: 16 ones in a row."""
     position = int(len(data) * at)

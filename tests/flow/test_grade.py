@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from jpegrescue.flow.grade import cannot_decode, grade_decoded
+from jpegrescue.flow.grade import cannot_decode, grade_aligned, grade_decoded, looks_foreign
 from jpegrescue.jpeg.parse import parse
 from jpegrescue.model.report import Claim, FileGrade
 from jpegrescue.resync.decode import decode
@@ -16,6 +16,12 @@ def _grade(data: bytes, *, complete: bool = True) -> tuple[FileGrade, Claim]:
     assert outcome is not None
     bits = 8 * sum(scan.end - scan.start for scan in structure.scans)
     return grade_decoded(outcome, mcus=outcome.scans[0].mcus, scan_bits=bits, complete=complete)
+
+
+def _foreign(data: bytes) -> bool:
+    outcome = decode(np.frombuffer(data, np.uint8), parse(data))
+    assert outcome is not None
+    return looks_foreign(outcome, mcus=outcome.scans[0].mcus)
 
 
 def test_what_shows_no_damage_claims_consistency_only() -> None:
@@ -32,7 +38,9 @@ def test_random_bytes_behind_a_good_header_are_never_more_than_a_fragment(qualit
     data = photo(320, 240, quality=quality, subsampling=subsampling)
     scan = parse(data).scans[0]
     noise = np.random.default_rng(quality).integers(0, 255, 2 * len(data), dtype=np.uint8).tobytes()
-    assert _grade(data[: scan.start] + noise + b"\xff\xd9") == ("fragment", "none")
+    foreign = data[: scan.start] + noise + b"\xff\xd9"
+    assert _grade(foreign) == ("fragment", "none")
+    assert _foreign(foreign)
 
 
 @pytest.mark.parametrize("errors", [1, 5])
@@ -41,6 +49,21 @@ def test_scattered_garbles_are_partly_restored(errors: int) -> None:
     for i in range(errors):
         data = damaged(data, 0.2 + 0.15 * i)
     assert _grade(data) == ("partly_restored", "none")
+    assert not _foreign(data)
+
+
+@pytest.mark.parametrize(
+    ("grade", "placed", "then"),
+    [
+        ("fragment", 50, "partly_restored"),
+        ("fragment", 49, "fragment"),
+        ("partly_restored", 0, "partly_restored"),
+        ("partly_restored", 100, "partly_restored"),
+        ("undecodable", 100, "undecodable"),
+    ],
+)
+def test_a_fragment_that_fits_together_is_one_no_longer(grade: FileGrade, placed: int, then: FileGrade) -> None:
+    assert grade_aligned(grade, mcus=100, placed=placed) == then
 
 
 def _patched(change: Callable[[bytearray, int], None]) -> bytes:

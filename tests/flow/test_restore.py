@@ -33,7 +33,9 @@ def test_every_file_gets_its_picture(restore_options: Make) -> None:
     ]
     assert outcome.report.evidence is None
     for image, data in zip(outcome.report.images, files.values(), strict=True):
-        assert [o.path for o in image.outputs] == [f"{image.name}.decoded.png"]
+        assert image.outputs[0].path == f"{image.name}.decoded.png"
+        made = [f"b.{kind}" for kind in ("aligned.jpg", "restored.png", "mask.png")] if image.name == "b" else []
+        assert [o.path for o in image.outputs[1:]] == made
         assert image.evidence is not None
         assert image.evidence.hashes.sha256 == hashlib.sha256(data).hexdigest()
     with Image.open(outcome.folder / "a.decoded.png") as ours, Image.open(io.BytesIO(files["a.jpg"])) as truth:
@@ -83,6 +85,23 @@ def test_a_wrong_key_is_suspected(restore_options: Make) -> None:
     assert (image.grade, image.claim) == ("undecodable", "none")
     assert "key" in next(p.detail for p in image.problems if p.kind == "not_a_jpeg")
     assert KEY.reveal().hex() not in repr(image)
+
+
+def test_without_alignment_files_are_only_decoded(restore_options: Make) -> None:
+    (image,) = restore(restore_options({"a.jpg": damaged(photo())}, align=False)).report.images
+    assert [o.kind for o in image.outputs] == ["decoded"]
+    assert {s.engine for s in image.segments} == {"decoder"}
+
+
+def test_a_scan_that_names_more_components_than_the_frame_has_is_left_out(restore_options: Make) -> None:
+    data = photo()
+    at = data.index(b"\xff\xc0")
+    length = int.from_bytes(data[at + 2 : at + 4])
+    frame = bytearray(data[at : at + 2 + length - 3])
+    frame[2:4], frame[9] = (length - 3).to_bytes(2), 2
+    (image,) = restore(restore_options({"a.jpg": data[:at] + frame + data[at + 2 + length :]})).report.images
+    assert image.grade == "undecodable"
+    assert "internal_error" not in [p.kind for p in image.problems]
 
 
 def test_what_is_no_jpeg_is_undecodable(restore_options: Make) -> None:

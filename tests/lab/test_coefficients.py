@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from jpegrescue.jpeg.parse import parse
 from jpegrescue.lab.coefficients import (
+    Agreement,
     DecodedFile,
+    agreement,
     altered_bits,
     decode_file,
-    exact_blocks,
     exact_mcus,
     judge_claims,
     mcu_pixels,
@@ -154,7 +155,7 @@ def with_blocks(file: DecodedFile, index: int, blocks: NDArray[np.int16]) -> Dec
 
 
 def exact(file: DecodedFile, other: Decode) -> list[int]:
-    return np.flatnonzero(exact_mcus(file.frame, exact_blocks(file.outcome, other))).tolist()
+    return np.flatnonzero(exact_mcus(file.frame, agreement(file.outcome, other).exact)).tolist()
 
 
 def test_after_a_shift_by_one_mcu_only_what_lies_before_it_is_exact() -> None:
@@ -202,7 +203,21 @@ def test_products_do_not_overflow() -> None:
     def outcome(of: ComponentPlane) -> Decode:
         return Decode((of,), (), 0, damaged=False)
 
-    assert not exact_blocks(outcome(one), outcome(other))[0].any()
+    compared = agreement(outcome(one), outcome(other))
+    assert not any(part[0].any() for part in (compared.exact, compared.placed, compared.near))
+
+
+def test_a_dc_offset_leaves_blocks_placed_and_one_step_near() -> None:
+    plan = Plan(40, 8, ((1, 1),), quantiser=6)
+    blocks = np.random.default_rng(1).integers(-9, 9, (1, 5, 64), np.int16)
+    other = blocks.copy()
+    other[0, 1:4, 0] += np.array([1, -1, 2], np.int16)
+    other[0, 4, 1] += 1
+    compared = agreement(decoded(encode(plan, [blocks])).outcome, decoded(encode(plan, [other])).outcome)
+
+    assert compared.exact[0].tolist() == [[True, False, False, False, False]]
+    assert compared.placed[0].tolist() == [[True, True, True, True, False]]
+    assert compared.near[0].tolist() == [[True, True, True, False, False]]
 
 
 def test_geometry() -> None:
@@ -218,7 +233,8 @@ def segment(scan: int, placed_at: int, count: int, grade: str = "intact") -> Seg
 
 
 def claims(file: DecodedFile, blocks: list[NDArray[np.bool_]], *segments: Segment) -> tuple[list[int], list[int], int]:
-    found, problems = judge_claims(file.frame, file.structure.scans, segments, blocks)
+    where = tuple(blocks)
+    found, problems = judge_claims(file.frame, file.structure.scans, segments, Agreement(where, where, where))
     return np.flatnonzero(found.claimed).tolist(), np.flatnonzero(found.wrong).tolist(), len(problems)
 
 
@@ -236,7 +252,29 @@ def test_a_claimed_mcu_with_one_wrong_block_is_a_wrong_claim(grade: str) -> None
     assert claims(file, blocks, segment(0, 5, 4, grade)) == ([5, 6, 7, 8], [], 0)
 
 
-@pytest.mark.parametrize("grade", ["uncertain", "filled", "synthetic"])
+def test_placed_mcus_claim_their_place_and_aligned_ones_both() -> None:
+    file = decoded(made(INTERLEAVED))
+    right = all_exact(file)
+    dc_off, elsewhere, far_off = all_exact(file), all_exact(file), all_exact(file)
+    dc_off[0][0, :2] = dc_off[0][0, 2:4] = False  # MCUs 0 and 1 of 3 × 3
+    elsewhere[1][1, 1] = dc_off[1][1, 1] = far_off[1][1, 1] = False  # MCU 4
+    far_off[0][0, 2] = False  # MCU 1
+    blocks = Agreement(tuple(dc_off), tuple(elsewhere), tuple(far_off))
+    segments = (segment(0, 0, 5, "aligned"), segment(0, 5, 3, "placed"))
+
+    found, _ = judge_claims(file.frame, file.structure.scans, segments, blocks)
+    assert np.flatnonzero(found.placed).tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert np.flatnonzero(found.placed_wrong).tolist() == [4]
+    assert np.flatnonzero(found.claimed).tolist() == [0, 1, 2, 3, 4]
+    assert np.flatnonzero(found.wrong).tolist() == [0, 1, 4]
+    assert np.flatnonzero(found.far).tolist() == [1, 4]
+
+    (found, _) = judge_claims(file.frame, file.structure.scans, (segment(0, 0, 9, "placed"),), blocks)
+    assert (found.placed.all(), found.claimed.any(), found.wrong.any()) == (True, False, False)
+    assert all(part.all() for part in right)
+
+
+@pytest.mark.parametrize("grade", ["uncertain", "filled", "synthetic", "consistent"])
 def test_other_grades_claim_nothing(grade: str) -> None:
     file = decoded(made(INTERLEAVED))
 

@@ -36,9 +36,13 @@ SCORE = FileScore(
     errors_false=1,
     mcus=20,
     mcus_touched=4,
+    mcus_recoverable=16,
     mcus_exact=15,
+    mcus_placed=12,
+    mcus_placed_wrong=1,
     mcus_claimed=10,
     mcus_claimed_wrong=2,
+    mcus_dc_near=1,
     pictures=(),
 )
 
@@ -298,7 +302,9 @@ def test_totals_leave_out_what_was_not_judged() -> None:
     assert (result.identical, result.scan_identical, result.claims_wrong) == (1, 1, 1)
     assert (result.errors, result.errors_found, result.errors_false) == (9, 6, 3)
     assert (result.mcus, result.mcus_touched, result.mcus_exact) == (60, 12, 45)
-    assert (result.mcus_claimed, result.mcus_claimed_wrong, result.summaries) == (30, 6, ())
+    assert (result.mcus_recoverable, result.mcus_placed, result.mcus_placed_wrong) == (48, 36, 3)
+    assert (result.mcus_claimed, result.mcus_claimed_wrong, result.mcus_dc_near) == (30, 6, 3)
+    assert result.summaries == ()
     assert [(c.claim, c.files, c.scan_identical) for c in result.claims] == [("exact_scan", 2, 1), ("none", 1, 0)]
 
 

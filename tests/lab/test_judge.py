@@ -12,6 +12,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from jpegrescue.jpeg.parse import parse
+from jpegrescue.jpeg.write import write_jpeg
 from jpegrescue.lab.judge import judge
 from jpegrescue.lab.listed import Folders
 from jpegrescue.lab.match import Match
@@ -21,7 +22,8 @@ from jpegrescue.model.evidence import ByteRange, Hashes
 from jpegrescue.model.problem import Problem
 from jpegrescue.model.report import Image, OutputFile
 from jpegrescue.model.truth import TrueImage
-from tests.flow.conftest import photo
+from jpegrescue.resync.decode import decode
+from tests.flow.conftest import photo, scene
 
 from .truths import CBC, output, restored, true_image
 
@@ -58,11 +60,12 @@ def make(
     cipher: str | None = CBC,
     bits: Sequence[int] = (),
     size: int | None = None,
+    align: bool = False,
 ) -> Case:
     folders = Folders(folder / "run", folder / "truth")
     truth = true_image(folders.truth, "a", original, cipher=cipher, bits=bits, size=size)
     read = folders.truth / ("a.enc" if cipher else "a.damaged.jpg")
-    return Case(folders, truth, restored(folders.run, [read], cipher).images[0])
+    return Case(folders, truth, restored(folders.run, [read], cipher, align=align).images[0])
 
 
 def middle(original: bytes = ORIGINAL) -> int:
@@ -163,6 +166,33 @@ def test_segments_that_claim_damaged_mcus_are_caught(damaged: Case, grade: str) 
     assert damaged.judge(segments=(segment(0, 10, grade),)).mcus_claimed_wrong == 0
 
 
+def test_placed_segments_claim_everything_but_dc(damaged: Case) -> None:
+    """What is displaced behind the damage is a wrong place; what is only off in DC, as a placed MCU may be, is none."""
+    score = damaged.judge(segments=(segment(0, MCUS, "placed"),))
+
+    assert (score.mcus_claimed, score.mcus_claimed_wrong, score.mcus_dc_near) == (0, 0, 0)
+    assert score.mcus_placed == MCUS
+    assert score.mcus_recoverable == MCUS - score.mcus_touched
+    assert 0 < score.mcus_placed_wrong <= MCUS - score.mcus_exact
+
+
+def test_a_dc_step_is_near_and_a_wrong_claim_all_the_same(sound: Case) -> None:
+    data = np.frombuffer(ORIGINAL, np.uint8)
+    structure = parse(data)
+    outcome = decode(data, structure)
+    assert outcome is not None
+    blocks = outcome.planes[0].blocks.copy()
+    blocks[0, 0, 0] += 1  # MCU 0
+    blocks[0, 3, 0] += 2  # MCU 1 of 4:2:0
+    written = write_jpeg(data, structure, (replace(outcome.planes[0], blocks=blocks), *outcome.planes[1:]))
+    assert not isinstance(written, Problem)
+    aligned = sound.add("a.aligned.jpg", "aligned", written.data)
+    score = sound.judge(outputs=(*sound.image.outputs, aligned), segments=(segment(0, MCUS, "aligned"),))
+
+    assert (score.mcus_exact, score.mcus_claimed, score.mcus_placed) == (MCUS - 2, MCUS, MCUS)
+    assert (score.mcus_claimed_wrong, score.mcus_placed_wrong, score.mcus_dc_near) == (2, 0, 1)
+
+
 def test_segments_astray_are_named(damaged: Case) -> None:
     assert kinds(damaged.judge(segments=(segment(0, MCUS + 1, "intact"),))) == ["segment_astray"]
     assert kinds(damaged.judge(segments=(segment(0, 1, "intact", scan=3),))) == ["segment_astray"]
@@ -174,6 +204,7 @@ def test_claims_on_a_picture_of_another_size_are_all_wrong(damaged: Case) -> Non
 
     assert kinds(score) == ["geometry_differs"]
     assert (score.mcus_exact, score.mcus_claimed, score.mcus_claimed_wrong) == (0, 30, 30)
+    assert (score.mcus_placed, score.mcus_placed_wrong, score.mcus_dc_near) == (30, 30, 0)
 
 
 def test_claims_on_what_does_not_decode_are_all_wrong(damaged: Case) -> None:
@@ -194,6 +225,21 @@ def test_repaired_goes_before_carved(damaged: Case) -> None:
 
     assert (score.identical, score.scan_identical, score.mcus_exact) == (True, True, MCUS)
     assert (score.errors, score.errors_found, score.errors_false) == (1, 1, 0)
+
+
+def test_a_run_that_aligns_is_judged_by_what_it_wrote(tmp_path: Path) -> None:
+    original = scene(480, 320, 9)
+    at = middle(original)
+    score = make(tmp_path, original, cipher=CBC, bits=[at - 40_000, at, at + 20_000], align=True).judge()
+
+    assert [picture.kind for picture in score.pictures] == ["decoded", "restored"]
+    decoded, best = (picture.whole for picture in score.pictures)
+    assert best.mse < decoded.mse / 10
+    assert score.problems == ()
+    assert score.mcus == 600
+    assert score.mcus_exact >= score.mcus_claimed - score.mcus_claimed_wrong > 100
+    assert score.mcus_placed > 500
+    assert score.mcus_placed_wrong <= 3
 
 
 def test_aligned_counts_for_mcus_and_not_for_bytes(damaged: Case) -> None:

@@ -119,9 +119,9 @@ def write_truth(folder: Path, *images: TrueImage) -> Truth:
     return truth
 
 
-def restored(folder: Path, files: Sequence[Path], cipher: str | None = None) -> Report:
+def restored(folder: Path, files: Sequence[Path], cipher: str | None = None, *, align: bool = False) -> Report:
     """The report of a real run of `restore` into `folder`."""
     run = RunOptions(argv=("jpegrescue", "restore"), command="restore", output=folder, jobs=1)
-    report = restore(RestoreOptions(files=tuple(files), run=run, key=key_options(cipher))).report
+    report = restore(RestoreOptions(files=tuple(files), run=run, key=key_options(cipher), align=align)).report
     assert from_json((folder / "report.json").read_bytes()) == report
     return report

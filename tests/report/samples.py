@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from jpegrescue.model.align import RowShift, ScaRecord, ScaSegment
 from jpegrescue.model.decode import ResyncPoint, Segment
 from jpegrescue.model.evidence import ByteRange, Evidence, Gap, Hashes, Layer
+from jpegrescue.model.fill import ComponentFill, FillGate, ThumbnailModel
 from jpegrescue.model.jpeg import Thumbnail
 from jpegrescue.model.problem import Problem
-from jpegrescue.model.report import Environment, Image, OutputFile, Report, Run
+from jpegrescue.model.report import Environment, FillRecord, Image, OutputFile, Report, Run
+from jpegrescue.model.thumbnail import ThumbnailMatch
 
 RUN = Run(
     id="0b5c",
@@ -52,6 +54,20 @@ IMAGE = Image(
     segments=(Segment(0, 0, 5, 4800, 8001, 0, 0, (0, 0, 0), 0.5, "decoder", "aligned"),),
     lost_mcus=1,
     uncertain_mcus=5,
+    placed_mcus=2,
+    aligned_mcus=4,
+    thumbnail_match=ThumbnailMatch("trusted", 1, (0.0, 0.5, 16.0, 11.5), 0.75, (1.0,), (-2.5,), (3.25,)),
+    fill=FillRecord(
+        1,
+        (
+            ComponentFill(
+                "thumbnail",
+                ThumbnailModel("box", (0.0, 0.5, 16.0, 11.5), (0.25, 0.0, 0.0, 0.0), 1.0, -2.5, 3.25, True),
+                (FillGate("run", 0.3, 25.5, None, 12),),
+            ),
+            ComponentFill("directional"),
+        ),
+    ),
     sca=ScaRecord(("compensation", "alignment"), (ScaSegment(0, 5, (1, -2, 0)),), (RowShift(1, -2),)),
     outputs=(OutputFile("f000000000512.carved.jpg", "carved", 2048, "b" * 64),),
     problems=(Problem("gap", "warning", "512 bytes could not be read", 600),),
@@ -59,6 +75,7 @@ IMAGE = Image(
 SOUND_IMAGE = replace(
     IMAGE, name="f000000003072", grade="no_damage_found", resync_points=(), lost_mcus=0, uncertain_mcus=0
 )
+SOUND_IMAGE = replace(SOUND_IMAGE, placed_mcus=None, aligned_mcus=None, thumbnail_match=None, fill=None)
 REPORT = Report(run=RUN, evidence=EVIDENCE, images=(IMAGE, SOUND_IMAGE), problems=(Problem("note", "info", "said"),))
 
 st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))

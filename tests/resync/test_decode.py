@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import jpeglib
 import numpy as np
 import pytest
@@ -43,6 +45,24 @@ def test_coefficients_equal_libjpegs(tmp_path, interleaved: bool, restart: int) 
     for ours, theirs in zip(_decode(data).planes, (reference.Y, reference.Cb, reference.Cr), strict=True):
         rows, columns = theirs.shape[:2]
         np.testing.assert_array_equal(ours.blocks[:rows, :columns].reshape(theirs.shape), theirs)
+
+
+@pytest.mark.parametrize("kept", [1, 2])
+def test_a_scan_that_names_a_component_too_many_is_left_out(kept: int) -> None:
+    plan = Plan(48, 40, ((1, 1), (1, 1), (1, 1)), interleaved=False)
+    data = encode(plan, random_planes(plan, np.random.default_rng(4)))
+    structure = parse(data)
+    assert structure.frame is not None
+    frame = replace(structure.frame, components=structure.frame.components[:kept])
+
+    outcome = decode(np.frombuffer(data, np.uint8), replace(structure, frame=frame))
+    alone = decode(np.frombuffer(data, np.uint8), replace(structure, frame=frame, scans=structure.scans[kept:]))
+
+    assert outcome is not None
+    assert (len(outcome.scans), len(outcome.planes), outcome.lost_mcus) == (kept, kept, 0)
+    for ours, whole in zip(outcome.planes, _decode(data).planes, strict=False):
+        np.testing.assert_array_equal(ours.blocks, whole.blocks)
+    assert alone is None
 
 
 @settings(max_examples=60)

@@ -24,9 +24,13 @@ SCORE = FileScore(
     errors_false=0,
     mcus=100,
     mcus_touched=5,
+    mcus_recoverable=95,
     mcus_exact=40,
+    mcus_placed=0,
+    mcus_placed_wrong=0,
     mcus_claimed=0,
     mcus_claimed_wrong=0,
+    mcus_dc_near=0,
     pictures=(PictureScore("decoded", "a.png", Likeness(500_000, 65.025, 30.0, 0.5), None),),
 )
 TRIAL = Trial("a", "kodak", "cbc 1e-05", 1, "code", 0.25, SCORE)
@@ -44,17 +48,26 @@ def test_a_line_sums_up_its_trials() -> None:
     assert (cells["class"], cells["mode"], cells["files"]) == ("kodak", "cbc 1e-05", "2")
     assert (cells["scan identical"], cells["errors"], cells["found"]) == ("1", "4", "25.0 %")
     assert (cells["MCUs touched"], cells["MCUs exact"]) == ("5.0 %", "70.0 %")
-    assert (cells["unnoticed"], cells["MCUs claimed"], cells["of them wrong"]) == ("0", "0.0 %", "–")
+    assert (cells["unnoticed"], cells["placed of recoverable"], cells["placed wrong"]) == ("0", "0.0 %", "–")
+    assert (cells["aligned of recoverable"], cells["aligned wrong"]) == ("0.0 %", "–")
     assert (cells["decoded dB"], cells["decoded median"], cells["decoded SSIM"]) == ("33.01", "exact", "0.750")
     assert (cells["decoded holes dB"], cells["s/MP"]) == ("20.00", "0.50")
 
 
 def test_damage_that_nobody_noticed() -> None:
-    silent = replace(SCORE, grade="no_damage_found", mcus_claimed=100, mcus_claimed_wrong=60)
-    sound = replace(silent, errors=0, mcus_claimed_wrong=0)
+    silent = replace(SCORE, grade="no_damage_found")
+    sound = replace(silent, errors=0)
     cells = _cells(markdown([replace(TRIAL, score=silent), replace(TRIAL, score=sound), TRIAL]), 0)
     assert (cells["unnoticed"], cells["their wrong MCUs"]) == ("1", "60.0 %")
-    assert (cells["MCUs claimed"], cells["of them wrong"]) == ("66.7 %", "30.0 %")
+
+
+def test_shares_of_what_could_be_recovered() -> None:
+    half = replace(SCORE, mcus_placed=40, mcus_placed_wrong=2, mcus_claimed=20, mcus_claimed_wrong=1)
+    none = replace(SCORE, mcus_recoverable=5)
+    unnoticed = replace(SCORE, grade="no_damage_found")
+    cells = _cells(markdown([replace(TRIAL, score=score) for score in (half, none, unnoticed)]), 0)
+    assert (cells["placed of recoverable"], cells["placed wrong"]) == ("38.0 %", "5.00 %")
+    assert (cells["aligned of recoverable"], cells["aligned wrong"]) == ("19.0 %", "5.00 %")
 
 
 def test_lines_are_apart_by_class_and_mode() -> None:
@@ -63,20 +76,24 @@ def test_lines_are_apart_by_class_and_mode() -> None:
 
 
 def test_what_is_wrong_is_named() -> None:
-    remark = replace(SCORE, problems=(Problem("slack_cut", "info", "so it goes"),))
+    remark = replace(SCORE, problems=(Problem("slack_cut", "info", "so it goes"),), mcus_placed=100, mcus_claimed=100)
+    remark = replace(remark, mcus_placed_wrong=1, mcus_claimed_wrong=1)
     assert problems([TRIAL, replace(TRIAL, score=remark)]) == "none\n"
     score = replace(
         SCORE,
         problems=(Problem("size_differs", "error", "it does"),),
         claim="exact_scan",
         claim_holds=False,
+        mcus_placed=50,
+        mcus_placed_wrong=1,
         mcus_claimed=9,
         mcus_claimed_wrong=2,
     )
     assert problems([replace(TRIAL, score=score)]) == (
         "- a, cbc 1e-05, seed 1: size_differs: it does\n"
         "- a, cbc 1e-05, seed 1: wrong claim exact_scan\n"
-        "- a, cbc 1e-05, seed 1: 2 MCUs wrong of 9 claimed\n"
+        "- a, cbc 1e-05, seed 1: 1 MCUs wrong of 50 placed\n"
+        "- a, cbc 1e-05, seed 1: 2 MCUs wrong of 9 aligned\n"
     )
 
 

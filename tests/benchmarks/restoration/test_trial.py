@@ -29,7 +29,7 @@ def test_a_trial_is_made_once(photo: Photo, tmp_path: Path, cipher: str, monkeyp
     assert made is not None
     assert (made.photo, made.mode, made.seed, made.score.problems) == ("waves", mode.name, 5, ())
     assert made.score.errors > 0
-    assert [picture.kind for picture in made.score.pictures] == ["decoded", "sca"]
+    assert [picture.kind for picture in made.score.pictures] == ["decoded", "restored", "sca"]
     monkeypatch.setattr(trial, "_made", pytest.fail)
     assert trial.kept_or_made(photo, mode, 5, tmp_path / "cache") == made
 

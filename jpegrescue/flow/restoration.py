@@ -1,0 +1,138 @@
+"""A damaged picture put back together: align, write as a JPEG file, fill, and say what every pixel is worth."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jpegrescue.align.integer import align
+from jpegrescue.fill.dc_only import with_flat_blocks
+from jpegrescue.fill.directional import fill
+from jpegrescue.flow.grade import looks_foreign
+from jpegrescue.flow.mask import pixel_levels
+from jpegrescue.jpeg.pixels import ColourSpace, component_samples, picture_of
+from jpegrescue.jpeg.write import ExtendedTable, Written, write_jpeg
+from jpegrescue.model.align import LOST, PLACED, Alignment
+from jpegrescue.model.decode import Decode
+from jpegrescue.model.evidence import ByteRange
+from jpegrescue.model.jpeg import JpegStructure
+from jpegrescue.model.problem import Problem
+from jpegrescue.model.report import FillRecord
+from jpegrescue.resync.decode import picture_frame
+from jpegrescue.score.preview import preview_samples
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The best picture, uint8 (height, width) or (height, width, 3), what its pixels are worth, and what was filled.
+
+    `mask`: uint8 (height, width), as `flow.mask.pixel_levels` has it.
+    """
+
+    samples: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    record: FillRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """What could be made of a damaged file; each part is `None` where it could not.
+
+    `jpeg`: a valid file with the coefficients of MCUs that are at least placed, and flat blocks for all others.
+    """
+
+    alignment: Alignment | None
+    jpeg: bytes | None
+    picture: Restored | None
+    problems: tuple[Problem, ...]
+
+
+def put_together(
+    data: NDArray[np.uint8], structure: JpegStructure, outcome: Decode, space: ColourSpace, bad: tuple[ByteRange, ...]
+) -> Restoration:
+    """Align what was decoded, and make all that follows from it.
+
+    A bug in one part costs that part and what rests on it, and is a problem `internal_error`.
+
+    Args:
+        data: uint8, the whole file.
+        structure: what `parse` made of it, with what was completed from elsewhere.
+        outcome: its decode.
+        space: its colour space.
+        bad: bytes of it that are known to be wrong.
+    """
+    assert structure.frame is not None  # noqa: S101  (it has been decoded)
+    frame = picture_frame(structure.frame)
+    if looks_foreign(outcome, mcus=frame.mcu_columns * frame.mcu_rows):
+        detail = "it decodes like foreign data, not like a photo: what was decoded stays where the stream puts it"
+        return Restoration(None, None, None, (Problem("not_aligned", "info", detail),))
+    preview = _preview(data, structure, space)
+    alignment, problems = attempted("alignment", lambda: align(data, structure, space, outcome, preview, bad))
+    if alignment is None:
+        if not problems:
+            detail = "only a single scan of all components is aligned: what was decoded stays where the stream puts it"
+            problems = (Problem("not_aligned", "info", detail),)
+        return Restoration(None, None, None, problems)
+    written, write_problems = attempted("writing of the aligned file", lambda: _written(data, structure, alignment))
+    jpeg, told = written if written is not None else (None, ())
+    picture, fill_problems = attempted("filling", lambda: _filled(structure, alignment, preview, space))
+    return Restoration(alignment, jpeg, picture, (*told, *write_problems, *fill_problems))
+
+
+def attempted(what: str, step: Callable[[], T]) -> tuple[T | None, tuple[Problem, ...]]:
+    """What `step` makes, or `None` and a problem if it runs into a bug: everything else goes on."""
+    try:
+        return step(), ()
+    except Exception as error:
+        log.exception("%s", what)
+        detail = f"{type(error).__name__}: {error}: this is a bug in the {what}, please report it with this file"
+        return None, (Problem("internal_error", "error", detail),)
+
+
+def _preview(data: NDArray[np.uint8], structure: JpegStructure, space: ColourSpace) -> NDArray[np.uint8] | None:
+    """The first preview that decodes; one that cannot be read is nothing worth a word here."""
+    components = len(structure.frame.components) if structure.frame else 0
+    decoded = (preview_samples(data, thumbnail, space, components) for thumbnail in structure.thumbnails)
+    return next((samples for samples in decoded if samples is not None), None)
+
+
+def _written(
+    data: NDArray[np.uint8], structure: JpegStructure, alignment: Alignment
+) -> tuple[bytes | None, tuple[Problem, ...]]:
+    written = write_jpeg(data, structure, with_flat_blocks(alignment.planes, alignment.certainty >= PLACED))
+    if isinstance(written, Problem):
+        return None, (written,)
+    told = (*written.problems, *_extended(written))
+    return written.data, tuple(replace(problem, detail=f"In the aligned file: {problem.detail}") for problem in told)
+
+
+def _extended(written: Written) -> tuple[Problem, ...]:
+    if not written.extended_tables:
+        return ()
+    names = ", ".join(map(_name, written.extended_tables))
+    return (Problem("tables_extended", "info", f"These Huffman tables are not the damaged file's own: {names}."),)
+
+
+def _name(table: ExtendedTable) -> str:
+    return f"{table.kind.upper()} {table.destination} of scan {table.scan + 1} ({table.change})"
+
+
+def _filled(
+    structure: JpegStructure, alignment: Alignment, preview: NDArray[np.uint8] | None, space: ColourSpace
+) -> Restored:
+    assert structure.frame is not None  # noqa: S101  (it has been decoded)
+    frame = picture_frame(structure.frame)
+    lost, trusted = alignment.certainty == LOST, alignment.certainty >= PLACED
+    filled = fill(component_samples(alignment.planes), lost, trusted, frame, preview, alignment.thumbnail)
+    return Restored(
+        samples=picture_of(frame, filled.samples, space).samples,
+        mask=pixel_levels(frame, alignment.certainty),
+        record=FillRecord(filled.mcus, filled.components),
+    )
