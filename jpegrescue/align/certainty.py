@@ -150,6 +150,10 @@ def _runs_sure(evidence: Evidence, placement: Placement, offsets: NDArray[np.flo
     runs = placement.path.runs
     margin = margins(evidence, runs, offsets)
     confirmed = np.array([_confirmed(placement, run) for run in runs], np.bool_)
+    begun = np.array([fixed(evidence, run) for run in runs], np.bool_)
+    ended = np.array([_complete(evidence, run) for run in runs], np.bool_)
+    if not (confirmed & (begun | ended)).any():
+        confirmed[:] = False  # both ends agree on something that hangs in the air: a pattern that repeats
     preview = evidence.preview
     if preview.expected.shape[0] and runs and fixed(evidence, runs[0]) and not confirmed.all():
         by_preview = np.zeros(len(runs), np.int64)
@@ -166,11 +170,9 @@ def _runs_sure(evidence: Evidence, placement: Placement, offsets: NDArray[np.flo
             by_preview,
         )
         confirmed |= by_preview >= PREVIEW_MARGIN
-    begun = np.array([fixed(evidence, run) for run in runs], np.bool_)
     if placement.contested:
         begun &= confirmed
     long = np.array([run.stop - run.start >= LONG_ROWS * evidence.width for run in runs], np.bool_)
-    ended = np.array([_complete(evidence, run) for run in runs], np.bool_)
     begun |= ended & (long | (margin >= MARGIN_SURE))
     sure = np.where(margin >= MARGIN_SURE, RUN_SURE, np.where(margin >= MARGIN_ENOUGH, RUN_LIKELY, RUN_DOUBTFUL))
     return np.where(begun, RUN_SURE, np.where(confirmed, sure, RUN_DOUBTFUL))

@@ -1,11 +1,13 @@
 """Protects what is claimed: MCUs that damage left alone are sure, those it garbled are not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from jpegrescue.align import certainty
 from jpegrescue.align.integer import CLAIM
-from jpegrescue.align.place import Path, Placement, Run, place, rated
+from jpegrescue.align.place import AGREED, Path, Placement, Run, place, rated
 from tests.align.readings import places_of, reading, with_offsets
 from tests.resync.damaged import NAMES, damaged, encoded, garbage, opened, true_places
 
@@ -118,3 +120,13 @@ def test_a_run_that_only_one_end_has_placed_is_doubted() -> None:
 
     assert alone.runs[1] < 0.9 < both.runs[1]
     assert alone.runs[0] == both.runs[0] > 0.99
+
+
+def test_agreement_that_hangs_in_the_air_is_none() -> None:
+    """In a screenshot, both ends agreed on a pattern that repeats, far from either."""
+    evidence = reading(damaged(encoded(NAMES[0]), [0.3, 0.6])).evidence
+    agreed = replace(place(evidence), lead=np.full(evidence.count, AGREED))
+    adrift = replace(evidence, forced=np.full_like(evidence.forced, -1), ends=False)
+
+    assert certainty.judge(evidence, agreed, agreed.path.offsets).runs.max() > 0.99
+    assert certainty.judge(adrift, agreed, agreed.path.offsets).runs.max() <= certainty.RUN_DOUBTFUL
