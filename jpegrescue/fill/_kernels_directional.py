@@ -1,4 +1,4 @@
-"""Kernels of the directional solve: structure tensors, stencils and conjugate gradients over the unknown samples.
+"""Kernels of the directional solve: conjugate gradients over the unknown samples.
 
 States of samples: KNOWN stay as they are, LOST are solved for, DOUBTFUL are solved for too, but held loosely at their
 values. Single thread and fixed order throughout, so that results do not depend on the number of threads.
@@ -6,15 +6,13 @@ values. Single thread and fixed order throughout, so that results do not depend 
 
 import numpy as np
 
-from jpegrescue.compiled import inlined, kernel
-from jpegrescue.fill._kernels_window import DOUBTFUL, KNOWN, LOST, start_flat
+from jpegrescue.compiled import kernel
+from jpegrescue.fill._kernels_stencil import PULL, extent_of, spans_of, stencil_of
+from jpegrescue.fill._kernels_thumbnail import inner
+from jpegrescue.fill._kernels_window import DOUBTFUL, LOST, start_flat
 
-PULL = np.float32(0.02)  # how strongly a doubtful sample is held: its value counts over some 7 samples
-DOUBT = np.float32(0.3)  # its weight as a witness of directions
-GRADIENT_NOISE = np.float32(1.0)  # levels², keeps flat areas without a direction
 RATIO_MIN, RATIO_MAX = 0.02, 100.0
-TENSOR_MIN = np.float32(1e-5)  # total weight below which a direction has no witness
-HALF, QUARTER = np.float32(0.5), np.float32(0.25)
+HALF = np.float32(0.5)
 
 
 @kernel
@@ -41,19 +39,49 @@ def directional(
         strength: float32 (preview rows, preview columns), λ; without rows there is no preview.
         target: float32, same shape, t less what samples outside the window contribute.
     """
-    height, width = samples.shape
-    stencil = np.empty((5, height + 2, width + 2), np.float32)
-    tensor = np.empty((4, height, width), np.float32)
-    scratch = np.empty((height, width), np.float32)
-    spans = _spans(state)
+    spans = spans_of(state)
     if not started:
         start_flat(samples, state)
     for number in range(rounds):
-        _tensor(samples, state, started or number > 0, taps, tensor, scratch)
-        _stencil(tensor, state, stiffness, stencil)
+        stencil = stencil_of(samples, state, spans, started or number > 0, taps, stiffness)
         _conjugate_gradients(
             samples, state, spans, stencil, iterations, tolerance, rows, row_at, columns, column_at, strength, target
         )
+
+
+@kernel
+def rehearse(
+    samples, state, taps, stiffness, iterations, tolerance, rows, row_at, columns, column_at, strength, target, weights,
+    truth, counted, errors,
+):  # fmt: skip
+    """Like one round of `directional` from started samples, at one weight of the preview after the other.
+
+    Each weight starts from the solution at the one before it.
+
+    Args:
+        samples, state, taps, stiffness, iterations, tolerance, rows, row_at, columns, column_at, strength, target: as
+            in `directional`.
+        weights: float32, by which `strength` is multiplied.
+        truth: uint8 (height, width).
+        counted: bool, same shape, samples of which errors count.
+        errors: float64, one per weight, out: squared errors.
+    """
+    spans = spans_of(state)
+    stencil = stencil_of(samples, state, spans, True, taps, stiffness)
+    scaled = np.empty(strength.shape, np.float32)
+    for number in range(weights.size):
+        for i in range(strength.shape[0]):
+            for j in range(strength.shape[1]):
+                scaled[i, j] = weights[number] * strength[i, j]
+        _conjugate_gradients(
+            samples, state, spans, stencil, iterations, tolerance, rows, row_at, columns, column_at, scaled, target
+        )
+        errors[number] = 0
+        for y in range(samples.shape[0]):
+            for x in range(samples.shape[1]):
+                if counted[y, x]:
+                    value = np.floor(min(max(samples[y, x] + HALF, np.float32(0)), np.float32(255)))
+                    errors[number] += (value - truth[y, x]) ** 2
 
 
 @kernel
@@ -70,17 +98,15 @@ def surprise(samples, state, rows, row_at, columns, column_at, target, noise, ou
         out: float32 (preview rows, preview columns), out.
     """
     height, width = samples.shape
-    spans = _whole_spans(height, width)
-    sums = np.empty((height, column_at.size), np.float32)
+    whole = (0, height, 0, width)
+    line = np.empty(width, np.float32)
     residual, share = np.empty(out.shape, np.float32), np.empty(out.shape, np.float32)
     field = _framed(samples)
-    _row_sums(field, spans, columns, column_at, sums)
-    _decimate(sums, rows, row_at, residual)
+    _shrink(field, whole, rows, row_at, columns, column_at, line, residual)
     for y in range(height):
         for x in range(width):
             field[y + 1, x + 1] = state[y, x] == LOST
-    _row_sums(field, spans, columns, column_at, sums)
-    _decimate(sums, rows, row_at, share)
+    _shrink(field, whole, rows, row_at, columns, column_at, line, share)
     total, weight = 0.0, 0.0
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
@@ -94,151 +120,6 @@ def surprise(samples, state, rows, row_at, columns, column_at, target, noise, ou
             out[i, j] = 0.5 * (
                 min(max(shared, RATIO_MIN), RATIO_MAX) + min(max(own, RATIO_MIN), RATIO_MAX)
             )  # fmt: skip
-
-
-@kernel
-def _spans(state):
-    """Runs of samples that are not known: int64 (runs, 3), row, first and end."""
-    height, width = state.shape
-    count = 0
-    for y in range(height):
-        for x in range(width):
-            if state[y, x] != KNOWN and (x == 0 or state[y, x - 1] == KNOWN):
-                count += 1
-    spans = np.empty((count, 3), np.int64)
-    count = 0
-    for y in range(height):
-        x = 0
-        while x < width:
-            if state[y, x] == KNOWN:
-                x += 1
-                continue
-            spans[count, 0], spans[count, 1] = y, x
-            while x < width and state[y, x] != KNOWN:
-                x += 1
-            spans[count, 2] = x
-            count += 1
-    return spans
-
-
-@inlined
-def _witness(state, started):
-    if state == KNOWN:
-        return np.float32(1)
-    if state == DOUBTFUL:
-        return DOUBT
-    return np.float32(1) if started else np.float32(0)
-
-
-@kernel
-def _tensor(samples, state, started, taps, tensor, scratch):
-    """Smoothed products of gradients, at the corners between four samples: xx, xy, yy and the weight of witnesses."""
-    height, width = samples.shape
-    tensor[:] = 0
-    for y in range(height - 1):
-        for x in range(width - 1):
-            upper = min(_witness(state[y, x], started), _witness(state[y, x + 1], started))
-            lower = min(_witness(state[y + 1, x], started), _witness(state[y + 1, x + 1], started))
-            weight = min(upper, lower)
-            falling = samples[y + 1, x + 1] - samples[y, x]
-            rising = samples[y, x + 1] - samples[y + 1, x]
-            across = HALF * (falling + rising)
-            down = HALF * (falling - rising)
-            tensor[0, y, x] = weight * across * across
-            tensor[1, y, x] = weight * across * down
-            tensor[2, y, x] = weight * down * down
-            tensor[3, y, x] = weight
-    for plane in range(4):
-        _smooth(tensor[plane], taps, scratch)
-
-
-@kernel
-def _smooth(values, taps, scratch):
-    """Separable filter in place, with nothing beyond the borders."""
-    height, width = values.shape
-    reach = taps.size // 2
-    for y in range(height):
-        source, out = values[y], scratch[y]
-        for x in range(width):
-            out[x] = taps[reach] * source[x]
-        for d in range(1, min(reach, width - 1) + 1):
-            tap, length = taps[reach + d], width - d
-            left, right, out_right = source[:length], source[d:], out[d:]
-            for x in range(length):
-                out[x] += tap * right[x]
-            for x in range(length):
-                out_right[x] += tap * left[x]
-    for y in range(height):
-        out = values[y]
-        source = scratch[y]
-        for x in range(width):
-            out[x] = taps[reach] * source[x]
-        for d in range(1, reach + 1):
-            tap = taps[reach + d]
-            if y + d < height:
-                source = scratch[y + d]
-                for x in range(width):
-                    out[x] += tap * source[x]
-            if y >= d:
-                source = scratch[y - d]
-                for x in range(width):
-                    out[x] += tap * source[x]
-
-
-@kernel
-def _stencil(tensor, state, stiffness, stencil):
-    """Half the Hessian of ∇xᵀ(I + k·A)∇x: weights of each sample with itself, east, south, south-east and south-west.
-
-    Arrays are shifted by one row and column. I acts on differences of neighbours, A on gradients at corners, whose
-    blind spot (a chessboard) I covers. South-west links (y, x + 1) with (y + 1, x) and is stored at (y, x).
-    """
-    height, width = state.shape
-    stencil[:] = 0
-    centre, east, south, falling, rising = stencil[0], stencil[1], stencil[2], stencil[3], stencil[4]
-    for y in range(1, height + 1):
-        for x in range(1, width + 1):
-            if x < width:
-                east[y, x] -= 1
-                centre[y, x] += 1
-                centre[y, x + 1] += 1
-            if y < height:
-                south[y, x] -= 1
-                centre[y, x] += 1
-                centre[y + 1, x] += 1
-            if state[y - 1, x - 1] == DOUBTFUL:
-                centre[y, x] += PULL
-    for y in range(1, height):
-        for x in range(1, width):
-            weight = tensor[3, y - 1, x - 1]
-            if weight < TENSOR_MIN or not (
-                state[y - 1, x - 1] or state[y - 1, x] or state[y, x - 1] or state[y, x]
-            ):  # fmt: skip
-                continue
-            xx, xy, yy = (
-                tensor[0, y - 1, x - 1] / weight,
-                tensor[1, y - 1, x - 1] / weight,
-                tensor[2, y - 1, x - 1] / weight,
-            )
-            mean, half = HALF * (xx + yy), HALF * (xx - yy)
-            deviation = np.sqrt(half * half + xy * xy)
-            coherence = deviation / (mean + GRADIENT_NOISE)
-            if coherence < np.float32(0.1):  # to the sixth: nothing
-                continue
-            square = coherence * coherence
-            scale = QUARTER * HALF * stiffness * square * square * square
-            # A = scale · (I − (tensor − mean·I)/deviation), the projector on the weaker eigenvector
-            xx, xy, yy = scale * (1 - half / deviation), -scale * xy / deviation, scale * (1 + half / deviation)
-            along, against = xx + yy + 2 * xy, xx + yy - 2 * xy
-            centre[y, x] += along
-            centre[y + 1, x + 1] += along
-            centre[y, x + 1] += against
-            centre[y + 1, x] += against
-            east[y, x] += yy - xx
-            east[y + 1, x] += yy - xx
-            south[y, x] += xx - yy
-            south[y, x + 1] += xx - yy
-            falling[y, x] -= along
-            rising[y, x] -= against
 
 
 @kernel
@@ -290,50 +171,39 @@ def _dot(one, other, spans):
 
 
 @kernel
-def _row_sums(field, spans, columns, column_at, sums):
-    """Of each row with unknown samples, the part of every preview column (fields shifted by one)."""
-    width = field.shape[1] - 2
-    sums[:] = 0
-    for i in range(spans.shape[0]):
-        y = spans[i, 0]
+def _shrink(field, extent, rows, row_at, columns, column_at, line, out):
+    """`out` = D · `field` (shifted by one) from its `extent` (as `extent_of` yields it); `line` is scratch (width)."""
+    top, bottom, left, right = extent
+    target = line[left:right]
+    for i in range(row_at.size):
+        target[:] = 0
+        for y in range(max(row_at[i], top), min(row_at[i] + rows.shape[1], bottom)):
+            weight, source = rows[i, y - row_at[i]], field[y + 1, left + 1 : right + 1]
+            for x in range(target.size):
+                target[x] += weight * source[x]
         for j in range(column_at.size):
-            begin = max(spans[i, 1], column_at[j])
-            end = min(spans[i, 2], column_at[j] + columns.shape[1], width)
-            part = np.float32(0)
-            for x in range(begin, end):
-                part += columns[j, x - column_at[j]] * field[y + 1, x + 1]
-            sums[y, j] += part
+            begin = max(left, column_at[j])
+            end = max(min(right, column_at[j] + columns.shape[1]), begin)
+            out[i, j] = inner(line[begin:end], columns[j, begin - column_at[j] : end - column_at[j]])
 
 
 @kernel
-def _decimate(sums, rows, row_at, out):
-    height = sums.shape[0]
-    out[:] = 0
+def _add_enlarged(small, extent, rows, row_at, columns, column_at, line, out):
+    """`out` (shifted by one) += Dᵀ · `small` on its `extent`; `line` is scratch (width)."""
+    top, bottom, left, right = extent
+    source = line[left:right]
     for i in range(row_at.size):
-        for y in range(row_at[i], min(row_at[i] + rows.shape[1], height)):
-            weight = rows[i, y - row_at[i]]
-            for j in range(out.shape[1]):
-                out[i, j] += weight * sums[y, j]
-
-
-@kernel
-def _add_transposed(small, spans, rows, row_at, columns, column_at, sums, out):
-    """`out` += Dᵀ · `small` on the spans (shifted by one); `sums` is scratch (height, preview columns)."""
-    height = sums.shape[0]
-    sums[:] = 0
-    for i in range(row_at.size):
-        for y in range(row_at[i], min(row_at[i] + rows.shape[1], height)):
-            weight = rows[i, y - row_at[i]]
-            for j in range(small.shape[1]):
-                sums[y, j] += weight * small[i, j]
-    for i in range(spans.shape[0]):
-        y = spans[i, 0]
+        source[:] = 0
         for j in range(column_at.size):
-            part = sums[y, j]
-            if part == 0:
-                continue
-            for x in range(max(spans[i, 1], column_at[j]), min(spans[i, 2], column_at[j] + columns.shape[1])):
-                out[y + 1, x + 1] += columns[j, x - column_at[j]] * part
+            begin = max(left, column_at[j])
+            end = max(min(right, column_at[j] + columns.shape[1]), begin)
+            part, taps, target = small[i, j], columns[j, begin - column_at[j] :], line[begin:end]
+            for x in range(target.size):
+                target[x] += part * taps[x]
+        for y in range(max(row_at[i], top), min(row_at[i] + rows.shape[1], bottom)):
+            weight, target = rows[i, y - row_at[i]], out[y + 1, left + 1 : right + 1]
+            for x in range(target.size):
+                target[x] += weight * source[x]
 
 
 @kernel
@@ -356,14 +226,6 @@ def _squared(weights):
 
 
 @kernel
-def _whole_spans(height, width):
-    spans = np.zeros((height, 3), np.int64)
-    for y in range(height):
-        spans[y, 0], spans[y, 2] = y, width
-    return spans
-
-
-@kernel
 def _conjugate_gradients(
     samples, state, spans, stencil, iterations, tolerance, rows, row_at, columns, column_at, strength, target
 ):
@@ -372,17 +234,19 @@ def _conjugate_gradients(
     frame = (height + 2, width + 2)
     field, residual, step = _framed(samples), np.zeros(frame, np.float32), np.zeros(frame, np.float32)
     image, diagonal = np.zeros(frame, np.float32), np.zeros(frame, np.float32)
-    sums, small = np.empty((height, column_at.size), np.float32), np.empty(strength.shape, np.float32)
+    line, small = np.empty(width, np.float32), np.empty(strength.shape, np.float32)
+    if not spans.shape[0]:
+        return
+    extent = extent_of(spans)
     previewed = row_at.size > 0 and column_at.size > 0
     _apply(stencil, field, spans, image)
     if previewed:
-        _row_sums(field, _whole_spans(height, width), columns, column_at, sums)
-        _decimate(sums, rows, row_at, small)
+        _shrink(field, (0, height, 0, width), rows, row_at, columns, column_at, line, small)
         for i in range(small.shape[0]):
             for j in range(small.shape[1]):
                 small[i, j] = strength[i, j] * (small[i, j] - target[i, j])
-        _add_transposed(small, spans, rows, row_at, columns, column_at, sums, image)
-        _add_transposed(strength, spans, _squared(rows), row_at, _squared(columns), column_at, sums, diagonal)
+        _add_enlarged(small, extent, rows, row_at, columns, column_at, line, image)
+        _add_enlarged(strength, extent, _squared(rows), row_at, _squared(columns), column_at, line, diagonal)
     unknown = 0
     for i in range(spans.shape[0]):
         y = spans[i, 0] + 1
@@ -399,12 +263,11 @@ def _conjugate_gradients(
             break
         _apply(stencil, step, spans, image)
         if previewed:
-            _row_sums(step, spans, columns, column_at, sums)
-            _decimate(sums, rows, row_at, small)
+            _shrink(step, extent, rows, row_at, columns, column_at, line, small)
             for i in range(small.shape[0]):
                 for j in range(small.shape[1]):
                     small[i, j] *= strength[i, j]
-            _add_transposed(small, spans, rows, row_at, columns, column_at, sums, image)
+            _add_enlarged(small, extent, rows, row_at, columns, column_at, line, image)
         curvature = _dot(step, image, spans)
         if curvature <= 0:
             break

@@ -41,3 +41,20 @@ def bounds(labels, boxes):
                 box = boxes[labels[r, c] - 1]
                 box[0], box[1] = min(box[0], r), max(box[1], r + 1)
                 box[2], box[3] = min(box[2], c), max(box[3], c + 1)
+
+
+@kernel
+def first_free(free, rows, columns, tops, lefts):
+    """Of the places (`tops`, `lefts`: int64) for rows × columns MCUs the first that is free all around, or −1.
+
+    `free`: bool (MCU rows + 2, MCU columns + 2), with a border of one MCU.
+    """
+    for i in range(tops.size):
+        found = True
+        for r in range(tops[i], tops[i] + rows + 2):
+            for c in range(lefts[i], lefts[i] + columns + 2):
+                if not free[r, c]:
+                    found = False
+        if found:
+            return i
+    return -1

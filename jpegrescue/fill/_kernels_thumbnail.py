@@ -47,43 +47,77 @@ def _room(reach, pitch):
 
 
 @kernel
-def shrink(samples, known, mcu_height, mcu_width, factor, out, out_known):
+def _slopes(table, reach, centre, pitch, length, probe, weight, slope):
+    """As `_weights`, and by how much each weight grows when the blur moves on by one of its own samples."""
+    margin = (reach + probe) * pitch
+    first, end = int(np.floor(centre - margin)), int(np.ceil(centre + margin))
+    begin = min(max(first, 0), length - 1)
+    count, before, before_ahead, before_behind = 1, 0.0, 0.0, 0.0
+    weight[0], slope[0] = 0, 0
+    for x in range(first, end):
+        at = (x + 1 - centre) / pitch
+        upto = _integral(table, reach, at)
+        ahead, behind = _integral(table, reach, at - probe), _integral(table, reach, at + probe)
+        k = min(max(x, 0), length - 1) - begin
+        if k >= count:
+            weight[k], slope[k] = 0, 0
+            count = k + 1
+        weight[k] += upto - before
+        slope[k] += ((ahead - before_ahead) - (behind - before_behind)) / (2 * probe)
+        before, before_ahead, before_behind = upto, ahead, behind
+    return begin, count
+
+
+@kernel
+def shrink(samples, factor, out):
     """Means of factor × factor samples.
 
     Args:
         samples: uint8, any 2-D.
-        known: bool (MCU rows, MCU columns).
-        mcu_height, mcu_width: samples of an MCU.
         factor: int.
         out: float32, out; its shape says how much of `samples` counts (the last sample of a row or column may be cut).
-        out_known: bool, same shape, out: whether all that went in is known.
     """
     height, width = samples.shape
+    sums = np.empty(min(out.shape[1] * factor, width), np.int32)
     for i in range(out.shape[0]):
+        end = min((i + 1) * factor, height)
+        sums[:] = 0
+        for y in range(i * factor, end):
+            row = samples[y]
+            for x in range(sums.size):
+                sums[x] += row[x]
         for j in range(out.shape[1]):
-            total, count, all_known = 0, 0, True
-            for y in range(i * factor, min((i + 1) * factor, height)):
-                for x in range(j * factor, min((j + 1) * factor, width)):
-                    total += samples[y, x]
-                    count += 1
-                    if not known[y // mcu_height, x // mcu_width]:
-                        all_known = False
-            out[i, j], out_known[i, j] = np.float32(total) / np.float32(count), all_known
-
-
-@kernel
-def count_unknown(known, sums):
-    """Unknown samples above and left of each: `known` bool (height, width), `sums` int64 (height + 1, width + 1)."""
-    sums[0] = 0
-    for y in range(known.shape[0]):
-        sums[y + 1, 0], row = 0, 0
-        for x in range(known.shape[1]):
-            row += not known[y, x]
-            sums[y + 1, x + 1] = sums[y, x + 1] + row
+            last = min((j + 1) * factor, sums.size)
+            total = 0
+            for x in range(j * factor, last):
+                total += sums[x]
+            out[i, j] = np.float32(total) / np.float32((last - j * factor) * (end - i * factor))
 
 
 @inlined
-def _inner(values, weights):
+def _known(unknown, block, top, bottom, left, right):
+    """Whether all samples in an area of the reduced plane are known."""
+    height, width, factor = block
+    upper, lower = top * factor // height, min((bottom * factor - 1) // height + 1, unknown.shape[0] - 1)
+    first, end = left * factor // width, min((right * factor - 1) // width + 1, unknown.shape[1] - 1)
+    missing = unknown[lower, end] - unknown[upper, end]
+    return missing == unknown[lower, first] - unknown[upper, first]
+
+
+@kernel
+def usable(shape, unknown, block, cells, geometry, reach, good):
+    """Which preview samples take in known samples only (`good`: bool (n,), out); the rest as in `predict`."""
+    for k in range(cells.shape[0]):
+        x, y = geometry[0] + geometry[1] * (cells[k, 1] + 0.5), geometry[2] + geometry[3] * (cells[k, 0] + 0.5)
+        left = min(max(int(np.floor(x - reach * geometry[1])), 0), shape[1] - 1)
+        right = min(max(int(np.ceil(x + reach * geometry[1])), left + 1), shape[1])
+        top = min(max(int(np.floor(y - reach * geometry[3])), 0), shape[0] - 1)
+        bottom = min(max(int(np.ceil(y + reach * geometry[3])), top + 1), shape[0])
+        good[k] = _known(unknown, block, top, bottom, left, right)
+
+
+@inlined
+def inner(values, weights):
     """Inner product, four running sums in a fixed order."""
     s0, s1, s2, s3 = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
     whole = values.size - values.size % 4
@@ -98,32 +132,61 @@ def _inner(values, weights):
 
 
 @kernel
-def predict(plane, unknown, cells, geometry, table, reach, out, good):
+def predict(plane, unknown, block, cells, geometry, table, reach, probe, out, slopes, good):
     """What the blur gives at preview samples, before gain and offset.
 
     Args:
-        plane: float32 (height, width).
-        unknown: int64 (height + 1, width + 1), as `count_unknown` counts.
+        plane: float32 (height, width), the picture's, reduced.
+        unknown: int64 (MCU rows + 1, MCU columns + 1), how many MCUs above and left of each are not known.
+        block: height and width of an MCU in samples of the picture, and how many of these make one of `plane`.
         cells: int64 (n, 2), row and column of preview samples.
         geometry: float64 (4,), origin and pitch across, origin and pitch down.
         table, reach: the blur.
+        probe: float, how far `slopes` look ahead and behind, in preview samples; 0 if they are not wanted.
         out: float64 (n,), out.
+        slopes: float64 (2, n), out: change of `out` per preview sample across and down.
         good: bool (n,), out: whether all samples it took in are known.
     """
     height, width = plane.shape
-    room = _room(reach, max(geometry[1], geometry[3]))
+    room = _room(reach + probe, max(geometry[1], geometry[3]))
     across, down = np.empty(room, np.float32), np.empty(room, np.float32)
+    slope_across, slope_down = np.empty(room, np.float32), np.empty(room, np.float32)
     for k in range(cells.shape[0]):
-        centre = geometry[0] + geometry[1] * (cells[k, 1] + 0.5)
-        left, wide = _weights(table, reach, centre, geometry[1], width, across)
-        centre = geometry[2] + geometry[3] * (cells[k, 0] + 0.5)
-        top, high = _weights(table, reach, centre, geometry[3], height, down)
-        total = 0.0
+        x, y = geometry[0] + geometry[1] * (cells[k, 1] + 0.5), geometry[2] + geometry[3] * (cells[k, 0] + 0.5)
+        if probe > 0:
+            left, wide = _slopes(table, reach, x, geometry[1], width, probe, across, slope_across)
+            top, high = _slopes(table, reach, y, geometry[3], height, probe, down, slope_down)
+        else:
+            left, wide = _weights(table, reach, x, geometry[1], width, across)
+            top, high = _weights(table, reach, y, geometry[3], height, down)
+        out[k], slopes[0, k], slopes[1, k] = 0, 0, 0
         for a in range(high):
-            total += down[a] * _inner(plane[top + a, left : left + wide], across[:wide])
-        missing = unknown[top + high, left + wide] - unknown[top, left + wide]
-        missing -= unknown[top + high, left] - unknown[top, left]
-        out[k], good[k] = total, missing == 0
+            row = plane[top + a, left : left + wide]
+            part = inner(row, across[:wide])
+            out[k] += down[a] * part
+            if probe > 0:
+                slopes[0, k] += down[a] * inner(row, slope_across[:wide])
+                slopes[1, k] += slope_down[a] * part
+        good[k] = _known(unknown, block, top, top + high, left, left + wide)
+
+
+@kernel
+def noise_around(residual, checked, top, bottom, left, right, ring, prior, usual):
+    """Mean squared residual of the preview samples around an area, which is itself left out.
+
+    Args:
+        residual: float32, squared residuals of preview samples; checked: bool, those for which there is one.
+        top, bottom, left, right: int, the area.
+        ring: int, how many preview samples around it count.
+        prior, usual: float, `usual` counts like so many of them.
+    """
+    total, count = prior * usual, prior
+    for i in range(max(top - ring, 0), min(bottom + ring, residual.shape[0])):
+        for j in range(max(left - ring, 0), min(right + ring, residual.shape[1])):
+            if checked[i, j] and not (top <= i < bottom and left <= j < right):
+                total += residual[i, j]
+                count += 1
+    return total / count
 
 
 @kernel

@@ -107,6 +107,34 @@ def gather(samples, states, mcu_height, mcu_width, top, left, factor, out, out_s
 
 
 @kernel
+def cut(samples, states, mcu_height, mcu_width, top, left, out, out_state):
+    """As `gather` at full size, which most windows are wanted at; the window lies within the plane."""
+    height, width = out.shape
+    for i in range(height):
+        row, row_states = samples[top + i], states[(top + i) // mcu_height]
+        for j in range(width):
+            out[i, j] = row[left + j]
+        j = 0
+        while j < width:
+            column = (left + j) // mcu_width
+            end = min((column + 1) * mcu_width - left, width)
+            out_state[i, j:end] = row_states[column]
+            j = end
+
+
+@kernel
+def inside(mcus, top, left, mcu_height, mcu_width, window_top, window_left, out):
+    """Which samples of a window are a hole's (`out`: bool, 2-D); the rest as in `scatter`."""
+    out[:] = False
+    for row in range(mcus.shape[0]):
+        y = (top + row) * mcu_height - window_top
+        for column in range(mcus.shape[1]):
+            if mcus[row, column]:
+                x = (left + column) * mcu_width - window_left
+                out[max(y, 0) : max(y + mcu_height, 0), max(x, 0) : max(x + mcu_width, 0)] = True
+
+
+@kernel
 def scatter(window, factor, mcus, top, left, mcu_height, mcu_width, window_top, window_left, samples):
     """Write a hole's MCUs from a window at 1/`factor` of the plane's size, bilinear and rounded.
 

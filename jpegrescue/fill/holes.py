@@ -85,8 +85,6 @@ def _place(shape: NDArray[np.bool_], free: NDArray[np.bool_], random: np.random.
     spare = (free.shape[0] - 2 - rows, free.shape[1] - 2 - columns)
     if min(spare) < 0:
         return None
-    for _ in range(TRIES):
-        top, left = int(random.integers(spare[0] + 1)), int(random.integers(spare[1] + 1))
-        if free[top : top + rows + 2, left : left + columns + 2].all():
-            return Hole(top, left, shape)
-    return None
+    tops, lefts = random.integers(spare[0] + 1, size=TRIES), random.integers(spare[1] + 1, size=TRIES)
+    chosen = kernels.first_free(free, rows, columns, tops, lefts)
+    return Hole(int(tops[chosen]), int(lefts[chosen]), shape) if chosen >= 0 else None

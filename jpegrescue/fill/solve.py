@@ -16,10 +16,12 @@ MARGIN = 12  # samples around a hole: four standard deviations of the tensor's G
 TENSOR_SIGMA = 3.0
 STIFFNESS = np.float32(200)  # with coherence to the sixth power; 50 is best with its third, 20 with the first
 ROUNDS, ITERATIONS = 2, 60
-TOLERANCE = 3e-4  # levels² per unknown sample
+TOLERANCE = 1e-3  # levels² per unknown sample
+REHEARSED = 10, 3e-3  # iterations and tolerance of rehearsals
 LEVEL_SIDE, LEVELS_MAX = 8, 8
 WINDOW_MAX = 1 << 20
 TILE = 512  # samples
+FAR_PITCH = 20  # samples per preview sample: beyond, far from all that is known, a solve gains 0.1 dB and less
 _NOTHING = np.zeros((0, 0), np.float32)
 _NOWHERE = np.zeros(0, np.int64)
 Window = tuple[int, int, int, int]
@@ -75,7 +77,10 @@ def window_of(canvas: Canvas, hole: Hole) -> Window:
 
 
 def fill_hole(canvas: Canvas, hole: Hole) -> None:
-    """From the surroundings alone. Holes beyond a megapixel are solved at a fraction of their size first."""
+    """From the surroundings alone.
+
+    Holes beyond a megapixel are solved at a fraction of their size, then at full size near what is known.
+    """
     window = window_of(canvas, hole)
     if not _huge(window):
         solve_window(canvas, hole, window)
@@ -87,7 +92,8 @@ def fill_hole(canvas: Canvas, hole: Hole) -> None:
     _pyramid(coarse, state, _levels(state.shape))
     _scatter(canvas, hole, window, coarse, factor)
     for tile in _tiles(canvas, hole):
-        solve_window(canvas, tile, window_of(canvas, tile), started=True, alone=True, rounds=1)
+        if _anything_known(canvas, tile):
+            solve_window(canvas, tile, window_of(canvas, tile), started=True, alone=True, rounds=1)
 
 
 def fill_hole_from(canvas: Canvas, hole: Hole, preview: Preview, weight: float) -> None:
@@ -99,6 +105,8 @@ def fill_hole_from(canvas: Canvas, hole: Hole, preview: Preview, weight: float) 
     if hole.kind != "run":
         enlarge(canvas, hole, preview)
     for part, strength in zip(parts, strengths, strict=True):
+        if huge and preview.geometry[1] > FAR_PITCH and not _anything_known(canvas, part):
+            continue
         window = window_of(canvas, part)
         term = replace(preview_term(canvas, part, window, preview), strength=strength)
         rounds = 1 if huge else ROUNDS
@@ -133,6 +141,27 @@ def solve_window(
     _scatter(canvas, hole, window, samples, 1)
 
 
+def rehearse_window(
+    canvas: Canvas,
+    truth: NDArray[np.uint8],
+    hole: Hole,
+    term: Term,
+    weights: NDArray[np.float32],
+    errors: NDArray[np.float64],
+) -> None:
+    """Squared errors (float64, one per weight of the preview, out) that the hole's solution has against `truth`.
+
+    It starts from what the hole holds; nothing is written.
+    """
+    window = window_of(canvas, hole)
+    samples, state = _gather(canvas, window, 1)
+    kernels.rehearse(
+        samples, state, gaussian_taps(TENSOR_SIGMA), STIFFNESS, *REHEARSED, term.rows, term.row_at,
+        term.columns, term.column_at, term.strength, term.target, weights,
+        truth[window[0] : window[1], window[2] : window[3]], _inside(canvas, hole, window), errors,
+    )  # fmt: skip
+
+
 def enlarge(canvas: Canvas, hole: Hole, preview: Preview) -> None:
     """Set the hole's samples to the enlarged preview."""
     model = preview.model
@@ -165,7 +194,7 @@ def preview_term(canvas: Canvas, hole: Hole, window: Window, preview: Preview) -
     target = ((preview.samples[part] - model.offset) / model.gain - target).astype(np.float32)
     strength = np.empty(target.shape, np.float32)
     samples, state = _gather(canvas, window, 1)
-    noise = np.ascontiguousarray(preview.noise[part]) / np.float32(model.gain**2)
+    noise = preview.noise[part] * np.float32(preview.noise_around(row_range, column_range) / model.gain**2)
     kernels.surprise(samples, state, row_weights, row_at, column_weights, column_at, target, noise, strength)
     return Term(row_weights, row_at, column_weights, column_at, strength, target)
 
@@ -192,6 +221,12 @@ def _axis(
     return at, weights
 
 
+def window_area(canvas: Canvas, hole: Hole) -> int:
+    """Samples of a hole's window."""
+    top, bottom, left, right = window_of(canvas, hole)
+    return (bottom - top) * (right - left)
+
+
 def _huge(window: Window) -> bool:
     return (window[1] - window[0]) * (window[3] - window[2]) > WINDOW_MAX
 
@@ -207,19 +242,31 @@ def _tiles(canvas: Canvas, hole: Hole) -> list[Hole]:
     return [tile for tile in tiles if tile.mcus.any()]
 
 
+def _anything_known(canvas: Canvas, hole: Hole) -> bool:
+    """Whether a hole's window takes in more than what is lost."""
+    rows, columns = hole.area
+    (height, width), margin = canvas.mcu, MARGIN
+    down, across = -(-margin // height), -(-margin // width)
+    near = canvas.states[
+        max(rows.start - down, 0) : rows.stop + down, max(columns.start - across, 0) : columns.stop + across
+    ]
+    return bool((near != window_kernels.LOST).any())
+
+
 def _inside(canvas: Canvas, hole: Hole, window: Window) -> NDArray[np.bool_]:
     """Samples of the window that are the hole's."""
-    chosen = np.zeros(canvas.states.shape, np.bool_)
-    chosen[hole.area] = hole.mcus
-    rows = np.arange(window[0], window[1]) // canvas.mcu[0]
-    columns = np.arange(window[2], window[3]) // canvas.mcu[1]
-    return chosen[np.ix_(rows, columns)]
+    found = np.empty((window[1] - window[0], window[3] - window[2]), np.bool_)
+    window_kernels.inside(hole.mcus, hole.top, hole.left, *canvas.mcu, window[0], window[2], found)
+    return found
 
 
 def _gather(canvas: Canvas, window: Window, factor: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     shape = (-(-(window[1] - window[0]) // factor), -(-(window[3] - window[2]) // factor))
     samples, state = np.empty(shape, np.float32), np.empty(shape, np.uint8)
-    window_kernels.gather(canvas.samples, canvas.states, *canvas.mcu, window[0], window[2], factor, samples, state)
+    if factor == 1:
+        window_kernels.cut(canvas.samples, canvas.states, *canvas.mcu, window[0], window[2], samples, state)
+    else:
+        window_kernels.gather(canvas.samples, canvas.states, *canvas.mcu, window[0], window[2], factor, samples, state)
     return samples, state
 
 

@@ -34,9 +34,9 @@ class FillGate:
     """What hiding intact MCUs and filling them said about the preview, for holes of one `kind`.
 
     `run`: holes less than three MCUs high or wide; `deep`: less than eight; `vast`: beyond that, where there is next
-    to nothing but the preview to go by, so that no rehearsal is held. `strength`: weight of the preview that came out
-    best, relative to what its noise suggests, 0 where it did not help. `psnr_without`, `psnr_with`: dB over the
-    `pseudo_mcus` MCUs that were hidden, without the preview and with it at the best strength; `None` where none were
+    to nothing but the preview to go by, so that no rehearsal is held. `strength`: weight of the preview, relative to
+    what its noise suggests: 1 unless another one, 0 among them, proved better. `psnr_without`, `psnr_with`: dB over the
+    `pseudo_mcus` MCUs that were hidden, without the preview and with it at that strength; `None` where none were
     hidden, and the strength is a cautious guess.
     """
 

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from jpegrescue.fill import _kernels_thumbnail as kernels
-from jpegrescue.fill.thumbnail import REACHES, blur_table, fit_previews, shown_cells
+from jpegrescue.fill.registration import REACHES, blur_table
+from jpegrescue.fill.thumbnail import fit_previews, shown_cells
 from jpegrescue.model.thumbnail import ThumbnailMatch
 from tests.fill.scenes import blobs, frame, shrunk, whole
 
@@ -53,6 +55,27 @@ def test_a_stretched_and_letterboxed_preview_is_found_from_a_rough_match() -> No
     model = fit_previews((SCENE,), TRUSTED, frame(640, 480), preview, rough)[0].model
     np.testing.assert_allclose(model.box, (0, 12, 160, 108), atol=0.15)
     assert model.sigma < 2
+
+
+def test_where_little_is_known_the_area_stays_near_the_match() -> None:
+    # a strip with structure in a corner of it only says next to nothing about the picture's lower side
+    trusted = np.zeros_like(TRUSTED)
+    trusted[:12] = True
+    scene = SCENE.copy()
+    scene[:96, 60:] = 128
+    noise = np.random.default_rng(2).integers(-6, 7, (120, 160, 1))
+    preview = np.clip(shrunk(scene, 160) + noise, 0, 255).astype(np.uint8)
+    model = fit_previews((scene,), trusted, frame(640, 480), preview, whole(preview))[0].model
+    assert max(map(abs, model.shift)) < 0.5
+
+
+def test_noise_is_that_of_the_samples_around() -> None:
+    residual, checked = np.full((20, 30), 4.0, np.float32), np.ones((20, 30), np.bool_)
+    residual[5:7, 8:12] = 1000
+    assert kernels.noise_around(residual, checked, 5, 7, 8, 12, 2, 8.0, 4.0) == 4
+    residual[4] = 100
+    assert kernels.noise_around(residual, checked, 5, 7, 8, 12, 2, 8.0, 4.0) > 12
+    assert kernels.noise_around(residual, ~checked, 5, 7, 8, 12, 2, 8.0, 4.0) == 4
 
 
 def test_gain_offset_and_turns() -> None:
@@ -118,10 +141,8 @@ def test_inside_and_outside_a_window_make_up_the_prediction(name: str) -> None:
     plane = SCENE[:96, :120]
     geometry = np.array([-3.0, 7.3, 2.0, 6.1])
     cells = np.argwhere(np.ones((15, 16), np.bool_))
-    unknown = np.zeros((97, 121), np.int64)
-    predicted, good = np.empty(len(cells)), np.empty(len(cells), np.bool_)
     table, reach = blur_table(name), REACHES[name]
-    kernels.predict(plane.astype(np.float32), unknown, cells, geometry, table, reach, predicted, good)
+    predicted = _predicted(plane, cells, geometry, name)[0]
     window = (20, 60, 31, 90)
     outside = np.empty((15, 16), np.float32)
     kernels.outside(plane, plane.shape, geometry, table, reach, (0, 0), window, outside)
@@ -134,5 +155,41 @@ def test_inside_and_outside_a_window_make_up_the_prediction(name: str) -> None:
         for j in range(16):
             part = plane[20 + at[0][i] : 60, 31 + at[1][j] : 90].astype(float)
             inside[i, j] = taps[0][i, : part.shape[0]] @ part @ taps[1][j, : part.shape[1]]
-    assert good.all()
     np.testing.assert_allclose((inside + outside).ravel(), predicted, atol=0.01)
+
+
+def _predicted(
+    plane: NDArray[np.uint8], cells: NDArray[np.int64], geometry: NDArray[np.float64], name: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    unknown = np.zeros((plane.shape[0] // 8 + 1, plane.shape[1] // 8 + 1), np.int64)
+    out, slopes, good = np.empty(len(cells)), np.empty((2, len(cells))), np.empty(len(cells), np.bool_)
+    kernels.predict(
+        plane.astype(np.float32), unknown, (8, 8, 1), cells, geometry, blur_table(name), REACHES[name], 0.15, out,
+        slopes, good,
+    )  # fmt: skip
+    assert good.all()
+    return out, slopes
+
+
+@pytest.mark.parametrize("name", REACHES)
+def test_slopes_are_what_moving_the_blur_makes_of_the_prediction(name: str) -> None:
+    plane, cells = SCENE[:96, :120], np.argwhere(np.ones((15, 16), np.bool_))
+    geometry = np.array([-3.0, 7.3, 2.0, 6.1])
+    _, slopes = _predicted(plane, cells, geometry, name)
+    for axis, slope in zip((0, 2), slopes, strict=True):
+        step = np.zeros(4)
+        step[axis] = 0.15 * geometry[axis + 1]
+        ahead, behind = (_predicted(plane, cells, geometry + sign * step, name)[0] for sign in (1, -1))
+        np.testing.assert_allclose(slope, (ahead - behind) / 0.3, atol=0.02)
+
+
+def test_preview_samples_that_take_in_an_unknown_mcu_are_not_used() -> None:
+    unknown = np.zeros((13, 16), np.int64)
+    unknown[6:, 8:] = 1  # of 12 × 15 MCUs the one at (5, 7): samples 40…47, 56…63
+    cells = np.argwhere(np.ones((12, 15), np.bool_))
+    geometry, good = np.array([0.0, 8.0, 0.0, 8.0]), np.empty(180, np.bool_)
+    kernels.usable((96, 120), unknown, (8, 8, 1), cells, geometry, 1.0, good)
+    touched = np.abs(cells - (5, 7)).max(axis=1) <= 1
+    assert np.array_equal(good, ~touched)
+    kernels.usable((32, 40), unknown, (8, 8, 3), cells, geometry / 3, 1.0, good)
+    assert np.array_equal(good, ~touched)
