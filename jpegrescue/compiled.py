@@ -5,6 +5,7 @@ The cache folder is therefore named after a hash of all kernel sources. Import `
 imported anywhere else: the folder has to be set first.
 """
 
+import gc
 import hashlib
 import os
 import sys
@@ -52,14 +53,18 @@ import numba  # noqa: E402  (the cache folder must be in the environment before 
 
 int32 = numba.int32
 
+gc.set_threshold(20_000, 20, 20)  # numba keeps most of its millions of objects: going through them takes seconds
+
+_OPTIONS: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True}  # that wrapper would be for callers in C
+
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile on first call, without the GIL, cached on disk where a folder for it is writable."""
-    compiled: Callable[..., Any] = numba.njit(nogil=True, cache=CACHE_FOLDER is not None)(function)
+    compiled: Callable[..., Any] = numba.njit(cache=CACHE_FOLDER is not None, **_OPTIONS)(function)
     return compiled
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
     """Like `kernel`, for small helpers that are compiled into their callers."""
-    compiled: Callable[..., Any] = numba.njit(nogil=True, forceinline=True)(function)
+    compiled: Callable[..., Any] = numba.njit(forceinline=True, **_OPTIONS)(function)
     return compiled

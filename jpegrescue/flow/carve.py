@@ -110,6 +110,7 @@ def _load(evidence: OpenEvidence, found: CarvedFile, listed: tuple[ByteRange, ..
         end=found.end,
         problems=(*evidence.read_problems(found.runs), *bad_problems, *found.problems),
         bad=bad,
+        encrypted=evidence.decrypted is not None,
     )
 
 

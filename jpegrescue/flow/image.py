@@ -43,7 +43,8 @@ _SAMPLINGS: dict[tuple[tuple[int, int], ...], str] = {
 class FoundFile:
     """A file to go through the stages: its plaintext bytes and where they lie.
 
-    `bad`: bytes of `data` that are known to be unreadable on the medium, or garbled by what is; sorted and merged.
+    `bad`: bytes of `data` that are known to be unreadable on the medium, or garbled by what is; sorted and merged;
+    `encrypted`: whether they were decrypted.
     """
 
     name: str
@@ -53,6 +54,7 @@ class FoundFile:
     evidence: Evidence | None = None
     problems: tuple[Problem, ...] = ()
     bad: tuple[ByteRange, ...] = ()
+    encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,10 @@ def process(found: FoundFile, wanted: Wanted, folder: OutputFolder) -> Image:
     if result.picture is not None:
         outputs.append(_write_png(f"{found.name}.decoded.png", "decoded", result.picture.samples, folder))
     image = _image(found, structure, result, _hashes(found.data, wanted, outputs))
+    if wanted.sca is None:
+        result = _lightened(result)
     if wanted.align and result.decode is not None and result.grade in ("partly_restored", "fragment"):
-        made = put_together(data, structure, result.decode, _space(structure), found.bad)
+        made = put_together(data, structure, result.decode, _space(structure), found.bad, encrypted=found.encrypted)
         outputs += _write_restoration(found.name, made, folder)
         image = _with_restoration(image, made)
     if wanted.sca is not None and result.picture is not None:
@@ -108,6 +112,15 @@ def process(found: FoundFile, wanted: Wanted, folder: OutputFolder) -> Image:
             outputs.append(_write_png(f"{found.name}.sca.png", "sca", made_sca[0], folder, label=SCA_LABEL))
             image = replace(image, sca=made_sca[1])
     return replace(image, outputs=tuple(outputs))
+
+
+def _lightened(result: _Result) -> _Result:
+    """The same without pixels and coefficients: alignment reads the scan anew, and large pictures need the room."""
+    if result.decode is None:
+        return result
+    nothing = np.zeros((), np.int16)
+    planes = (replace(plane, blocks=np.broadcast_to(nothing, plane.blocks.shape)) for plane in result.decode.planes)
+    return replace(result, decode=replace(result.decode, planes=tuple(planes)), picture=None)
 
 
 def _write_restoration(name: str, made: Restoration, folder: OutputFolder) -> list[OutputFile]:

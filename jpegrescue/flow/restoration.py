@@ -55,7 +55,13 @@ class Restoration:
 
 
 def put_together(
-    data: NDArray[np.uint8], structure: JpegStructure, outcome: Decode, space: ColourSpace, bad: tuple[ByteRange, ...]
+    data: NDArray[np.uint8],
+    structure: JpegStructure,
+    outcome: Decode,
+    space: ColourSpace,
+    bad: tuple[ByteRange, ...],
+    *,
+    encrypted: bool,
 ) -> Restoration:
     """Align what was decoded, and make all that follows from it.
 
@@ -67,14 +73,17 @@ def put_together(
         outcome: its decode.
         space: its colour space.
         bad: bytes of it that are known to be wrong.
+        encrypted: whether it was decrypted, so that errors garbled whole cipher blocks.
     """
     assert structure.frame is not None  # noqa: S101  (it has been decoded)
     frame = picture_frame(structure.frame)
     if looks_foreign(outcome, mcus=frame.mcu_columns * frame.mcu_rows):
         detail = "it decodes like foreign data, not like a photo: what was decoded stays where the stream puts it"
         return Restoration(None, None, None, (Problem("not_aligned", "info", detail),))
-    preview = _preview(data, structure, space)
-    alignment, problems = attempted("alignment", lambda: align(data, structure, space, outcome, preview, bad))
+    preview = preview_of(data, structure, space)
+    alignment, problems = attempted(
+        "alignment", lambda: align(data, structure, space, outcome, preview, bad, encrypted=encrypted)
+    )
     if alignment is None:
         if not problems:
             detail = "only a single scan of all components is aligned: what was decoded stays where the stream puts it"
@@ -96,7 +105,7 @@ def attempted(what: str, step: Callable[[], T]) -> tuple[T | None, tuple[Problem
         return None, (Problem("internal_error", "error", detail),)
 
 
-def _preview(data: NDArray[np.uint8], structure: JpegStructure, space: ColourSpace) -> NDArray[np.uint8] | None:
+def preview_of(data: NDArray[np.uint8], structure: JpegStructure, space: ColourSpace) -> NDArray[np.uint8] | None:
     """The first preview that decodes; one that cannot be read is nothing worth a word here."""
     components = len(structure.frame.components) if structure.frame else 0
     decoded = (preview_samples(data, thumbnail, space, components) for thumbnail in structure.thumbnails)

@@ -152,6 +152,7 @@ def _found(evidence: OpenEvidence, raw: bytes, name: str, options: RestoreOption
         evidence=account,
         problems=problems if carved is None else (*problems, *carved.problems),
         bad=bad,
+        encrypted=evidence.decrypted is not None,
     )
 
 
