@@ -12,18 +12,23 @@ from jpegrescue.score._kernels_evidence import (
     BIAS_SCATTER,
     BIAS_VARIANCE,
     COVARIANCE,
-    OFFSET,
-    OFFSET_VARIANCE,
+    HELD,
+    HELD_VARIANCE,
     STATE,
     below,
     logarithm,
+    meet,
     previewed,
+    resolved,
 )
 
 NOTHING = -(1 << 60)
-ERROR = 12 * 1024  # what a new run costs
 NOWHERE = 1 << 40
-LONG_HOLE = 12.0
+LONG_HOLE, SHORT_HOLE = 12.0, 6.0
+NEIGHBOURS = 4
+LAW, COUNT_KEPT = 0.37, 0.07
+STRANGERS = 20 * 1024  # what a stretch of another picture costs
+SEAM_ALIKE, SEAM_LEAST, SEAM_MOST, SEAM_FLOOR = 8 * 1024, -4 * 1024, 8 * 1024, -32 * 1024
 OFFSET_UNKNOWN = 640.0 * 640.0
 START, STOP, SHIFT, PARENT = 0, 1, 2, 3
 
@@ -35,25 +40,76 @@ def tempered(odds):
 
 
 @inlined
-def jump_cost(shift, centre, lost, final):
-    """What it costs that a run has `shift` where `centre` is expected, by the bits of `lost` missing MCUs.
+def jump_cost(missing, garbage, lost):
+    """What it costs that `missing` MCUs of the picture lie between two runs, `garbage` MCUs of the stream apart.
 
-    Behind a long hole bits say little; there, a shift near the `final` one, with which the scan would end at the last
-    place, is as likely (`final` NOWHERE: the end is not known).
+    `lost` are expected there by the bits between the runs, give or take a fifth; and besides, an error may leave the
+    count alone. Laws and figures: errors in training photos.
     """
-    scale = 1.5 + 0.3 * lost
-    cost = np.int64(1024 * abs(shift - centre) / scale) + logarithm(2.0 * scale)
-    if final != NOWHERE and lost > LONG_HOLE:
+    spread = 0.05 + 0.21 * lost
+    off = (missing - lost) / spread
+    likely = LAW / (spread * (1.0 + off * off / 2.5) ** 1.75 + LAW)
+    return -logarithm(likely + COUNT_KEPT) if missing == garbage else -logarithm(likely)
+
+
+@inlined
+def hole_cost(missing, garbage, lost, shift, final):
+    """Like `jump_cost`, also for long holes.
+
+    Bits say little of these; a shift near the `final` one, with which the scan would end at the last place, is as
+    likely there (`final` NOWHERE: the end is not known).
+    """
+    cost = jump_cost(missing, garbage, lost)
+    if final != NOWHERE and max(lost, garbage * 1.0) > LONG_HOLE:
         cost = min(cost, 256 * abs(shift - final) + logarithm(8.0)) + 710
     return cost
 
 
 @inlined
-def expected_lost(bit_start, bit_end, bits_per_mcu, last, t):
-    """MCUs that should lie between MCU `last` of a stream and MCU `t`, by the bits between them."""
+def density(bit_start, bit_end, before, after):
+    """Bits per MCU in the few MCUs up to each one, and from each one on."""
+    count = bit_start.size
+    for t in range(count):
+        first, last = max(0, t - NEIGHBOURS + 1), min(count, t + NEIGHBOURS) - 1
+        before[t] = (bit_end[t] - bit_start[first]) / (t - first + 1.0)
+        after[t] = (bit_end[last] - bit_start[t]) / (last - t + 1.0)
+
+
+@inlined
+def expected_lost(bit_start, bit_end, before, after, bits_per_mcu, last, t):
+    """MCUs that should lie between MCU `last` of a stream and MCU `t`, by the bits between them.
+
+    Short gaps are as dense as what surrounds them, long ones like the whole scan.
+    """
     if last < 0:
         return bit_start[t] / bits_per_mcu
-    return (bit_start[t] - bit_end[last]) / bits_per_mcu
+    bits = bit_start[t] - bit_end[last]
+    near = 0.46 * bits * (1.0 / before[last] + 1.0 / after[t])
+    if near <= SHORT_HOLE:
+        return near
+    weight = SHORT_HOLE / near
+    return weight * near + (1.0 - weight) * bits / bits_per_mcu
+
+
+@inlined
+def seam_gain(alike, odds):
+    """What one more pair of MCUs at both margins of the picture adds; `alike`: what such pairs have said so far.
+
+    Margins are strangers to each other, unless both are of the same frame, wall or sky. So they may be as alike as
+    neighbours at the price of `SEAM_ALIKE`, once for the whole picture: without this a picture whose margins are alike
+    would rather be torn in its midst, where neighbours differ more than its margins do.
+    """
+    now = max(alike + min(max(odds, SEAM_LEAST), SEAM_MOST), SEAM_FLOOR)
+    return now, max(0, now - SEAM_ALIKE) - max(0, alike - SEAM_ALIKE)
+
+
+@inlined
+def strange(waited, odds):
+    """One more MCU that is not placed, `odds` that it goes with the one before it: how much its stretch is worth.
+
+    What fits together but not to this picture is of another one; it must not be worth more for being placed.
+    """
+    return max(0, waited + 9 * tempered(odds) // 10)
 
 
 @inlined
@@ -70,17 +126,16 @@ def find(run, runs, place):
 def begin(state, offset):
     """A run with an unknown offset, likely near that of the run before."""
     for c in range(offset.size):
-        state[c, OFFSET] = offset[c]
-        state[c, BIAS] = 0.0
-        state[c, OFFSET_VARIANCE] = OFFSET_UNKNOWN
-        state[c, COVARIANCE] = 0.0
+        for q in range(STATE):
+            state[c, q] = 0.0
+        state[c, HELD], state[c, HELD_VARIANCE] = offset[c], OFFSET_UNKNOWN
         state[c, BIAS_VARIANCE] = BIAS_SCATTER
 
 
 @kernel
 def path_odds(
     lines, activity, columns, kinds, shape, scatter, contents, table, left, bit_start, bit_end, bits_per_mcu,
-    levels, expected, near, far, forced, width, places, final, path, gains, offsets,
+    levels, expected, near, far, forced, width, places, final, error, path, gains, offsets,
 ):  # fmt: skip
     """Odds of a given path, by the same rules as `search`.
 
@@ -97,7 +152,10 @@ def path_odds(
     own_state = np.zeros((components, STATE))
     above = np.zeros(components)
     owner = np.full(places, -1, np.int64)
-    total = 0
+    before, after = np.empty(left.size), np.empty(left.size)
+    density(bit_start, bit_end, before, after)
+    variances = np.zeros_like(offsets)
+    total, alike = 0, 0
     for n in range(path.shape[0]):
         start, stop, shift = path[n, 0], path[n, 1], path[n, 2]
         cost = 0
@@ -108,35 +166,43 @@ def path_odds(
         elif n > 0 or start + shift != 0 or start != 0:
             last = path[n - 1, 1] - 1 if n > 0 else -1
             garbage = start - last - 1
-            lost = expected_lost(bit_start, bit_end, bits_per_mcu, last, start)
-            centre = np.int64(lost + 0.5) - garbage
-            if abs(centre) <= 2:
-                centre = 0
-            before = path[n - 1, 2] if n > 0 else 0
-            cost = ERROR + jump_cost(shift, before + centre, max(lost, garbage * 1.0), final)
+            lost = expected_lost(bit_start, bit_end, before, after, bits_per_mcu, last, start)
+            missing = shift - (path[n - 1, 2] if n > 0 else 0) + garbage
+            cost = error + hole_cost(missing, garbage, lost, shift, final)
+            waited, most = 0, 0
+            for t in range(last + 1, start):
+                waited = strange(waited, left[t])
+                most = max(most, waited)
+            cost -= max(0, most - STRANGERS)
             for c in range(components):
                 above[c] = offsets[n - 1, c] if n > 0 else 0.0
             begin(state, above)
+        over = -1
         for t in range(start, stop):
             place = t + shift
             up = place - width
             odds = 0
-            if place % width != 0 and t > start:
-                odds += left[t]
+            if t > start:
+                if place % width != 0:
+                    odds += left[t]
+                else:
+                    alike, gain = seam_gain(alike, left[t])
+                    odds += gain
             if up >= 0 and owner[up] == n:
                 odds += below(
                     lines, activity, columns, kinds, shape, scatter, contents, table,
-                    t - width, t, above, own_state, True,
+                    t - width, t, own_state, True,
                 )  # fmt: skip
                 for c in range(components):
                     state[c, BIAS], state[c, COVARIANCE] = own_state[c, BIAS], 0.0
                     state[c, BIAS_VARIANCE] = own_state[c, BIAS_VARIANCE]
             elif up >= 0 and owner[up] >= 0:
-                for c in range(components):
-                    above[c] = offsets[owner[up], c]
+                if over != owner[up]:
+                    over = owner[up]
+                    meet(state, offsets[over], variances[over])
                 odds += below(
                     lines, activity, columns, kinds, shape, scatter, contents, table,
-                    up - path[owner[up], 2], t, above, state, False,
+                    up - path[over, 2], t, state, False,
                 )  # fmt: skip
             if expected.shape[0] > 0:
                 odds += previewed(levels, expected, near, far, place, t, state)
@@ -145,5 +211,5 @@ def path_odds(
             cost = 0
             total += gains[t]
         for c in range(components):
-            offsets[n, c] = state[c, OFFSET]
+            offsets[n, c], variances[n, c] = resolved(state[c])
     return total

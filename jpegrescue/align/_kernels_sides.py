@@ -133,3 +133,49 @@ def preview_margins(levels, expected, near, far, path, offsets, width, reach, ro
             elif abs(move) > 2:
                 best = max(best, total)
         out[run] = own - best
+
+
+@kernel
+def vouch(odds, owner, width, seamless, whole, open_to, enough, trusted):
+    """Spread trust over runs: along the stream where there is no break, and over borders that speak for a run.
+
+    Args:
+        odds: int64 (places,), of what lies there to what lies above it, 1/NAT nat.
+        owner: int64 (places,), run of what lies there, or -1.
+        width: MCUs in a row.
+        seamless: bool (runs,), whether a run follows the one before it without a break.
+        whole: bool (runs,), whether it is one interval from end to end: only those pass trust along the stream.
+        open_to: bool (runs,), whether a run can come to be trusted.
+        enough: what borders must say, 1/NAT nat.
+        trusted: bool (runs,), input and output.
+    """
+    count = trusted.size
+    above, below = np.empty(count, np.int64), np.empty(count, np.int64)
+    grown = True
+    while grown:
+        grown = False
+        above[:] = 0
+        below[:] = 0
+        for place in range(width, owner.size):
+            upper, lower = owner[place - width], owner[place]
+            if upper >= 0 and lower >= 0 and upper != lower:
+                if trusted[upper]:
+                    above[lower] += odds[place]
+                    if (
+                        open_to[lower]
+                        and not trusted[lower]
+                        and above[lower] >= enough
+                        and (place + 1 == owner.size or owner[place + 1] != lower)
+                    ):
+                        trusted[lower] = True
+                        grown = True
+                if trusted[lower]:
+                    below[upper] += odds[place]
+        for number in range(2 * count):  # forth and back
+            run = number if number < count else 2 * count - 1 - number
+            near = (run > 0 and seamless[run] and trusted[run - 1] and whole[run - 1]) or (
+                run + 1 < count and seamless[run + 1] and trusted[run + 1] and whole[run + 1]
+            )
+            if open_to[run] and not trusted[run] and (near or above[run] + below[run] >= enough):
+                trusted[run] = True
+                grown = True

@@ -1,34 +1,51 @@
 """How sure it is that an MCU lies where it was put, and that damage left it alone.
 
 Two things can be wrong: the place of a whole run, and single MCUs in it, most of them at its ends. A run counts as
-placed if the search from the other end, a restart marker or the preview put it at the same place, and its borders speak
-against every place nearby. An MCU's odds come from a logistic model of what its four sides say and of how far it is
-from the ends of its run (`lab.train_certainty`, fitted on training photos only).
+placed if the search from the other end, a restart marker or the preview put it at the same place, or it would be much
+less likely where that search has it; and if its borders speak against every place nearby, as do those of the whole
+stretch of runs that it may be moved with. An MCU's odds come from a logistic model of what its four sides say and of
+how far it is from the ends of its run (`lab.train_certainty`, fitted on training photos only).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jpegrescue.align import _kernels_sides as kernels
 from jpegrescue.align.evidence import Evidence
-from jpegrescue.align.place import AGREED, Placement, Run
+from jpegrescue.align.place import Placement, Run
+from jpegrescue.align.slips import slips
 from jpegrescue.score.plausibility import NAT
 
 REACH = 8
 PREVIEW_REACH, PREVIEW_ROWS = 64, 4
 MARGIN_SURE, MARGIN_ENOUGH, PREVIEW_MARGIN = 40 * NAT, 10 * NAT, 40 * NAT
-LONG_ROWS = 4
+LEAD_SURE, SLIP_SURE = 160 * NAT, 40 * NAT
+SMALL, LARGE = 13, 40
+LONG_ROWS, VOUCHED, SECTOR_BITS = 4, 10 * NAT, 3500
 RUN_SURE, RUN_LIKELY, RUN_DOUBTFUL = 0.9998, 0.99, 0.5
 WEIGHTS = np.array([
-    -2.482, 1.214, 0.549,
-    -3.627, -1.087, 0.568, 1.350, 2.376, 3.152,
-    1.566, 1.532, 0.513, 0.258, -0.013, -0.090,
-    1.171, -1.590, 2.732, 0.417,
+    [
+        2.339, 0.291, 0.271,
+        -3.396, -0.369, 0.366, 0.649, 0.716, 0.944,
+        1.357, 0.458, 0.039, -0.205, -0.187, -0.291,
+        0.766,
+        -0.852, -0.971, 0.151, -0.643, -1.090, 0.881,
+    ],
+    [
+        2.717, 1.238, 0.432,
+        -4.429, -1.512, 0.045, 0.778, 1.568, 1.802,
+        1.566, 1.120, 0.581, 0.101, -0.519, -0.172,
+        0.623,
+        -1.276, -0.493, 0.289, -1.848, -1.748, 0.491,
+    ],
 ])  # fmt: skip
+"""Of files that lie as they are, and of those that were decrypted."""
 NEAR = 17
+BLOCK_BITS, GAP_MIN, FEW_BITS = 128, 64, 100_000
 NO_RIVAL = -(1 << 30)
 _NEARNESS = ((0, 1), (1, 2), (2, 3), (3, 5), (5, 9), (9, 17))
 
@@ -46,30 +63,36 @@ class Certainty:
     sound: NDArray[np.float64]
 
 
-def judge(evidence: Evidence, placement: Placement, offsets: NDArray[np.float64]) -> Certainty:
-    """Judge the runs of a placement; `offsets`: float64 (runs, components), 1/16 level."""
+def judge(
+    evidence: Evidence, placement: Placement, offsets: NDArray[np.float64], *, encrypted: bool = False
+) -> Certainty:
+    """Judge the runs of a placement.
+
+    `offsets`: float64 (runs, components), 1/16 level; `encrypted`: whether the file was decrypted, so that errors come
+    as whole cipher blocks, and seldom leave no trace.
+    """
     runs = placement.path.runs
     certain = _runs_sure(evidence, placement, offsets)
     mcus, sound = np.zeros((2, evidence.count))
     described = describe(evidence, runs, offsets)
+    weights = WEIGHTS[int(encrypted)]
     for run, features, sure in zip(runs, described, certain.tolist(), strict=True):
-        sound[run.start : run.stop] = 1 / (1 + np.exp(-features @ WEIGHTS))
+        sound[run.start : run.stop] = 1 / (1 + np.exp(-features @ weights))
         mcus[run.start : run.stop] = sure * sound[run.start : run.stop]
     return Certainty(certain, mcus, sound)
 
 
 def describe(evidence: Evidence, runs: Sequence[Run], offsets: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     """Features of the MCUs of every run, float64 (MCUs of the run, features)."""
-    at, owner = _taken(evidence, runs)
+    at, owner = owners(evidence, runs)
     odds = np.zeros(evidence.places, np.int64)
     kernels.odds_above(*_arrays(evidence), at, owner, offsets, evidence.width, odds)
     under = np.concatenate((odds[evidence.width :], np.zeros(evidence.width, np.int64)))
-    errors = sum(not fixed(evidence, run) for run in runs)
-    density = np.log((1 + errors) / evidence.places)
+    chances = hit_chances(evidence, runs)
     described = []
     for number, run in enumerate(runs):
         rival = _rival(evidence, runs, number, at, owner, offsets)
-        described.append(_features(evidence, run, odds, under, rival, density))
+        described.append(_features(evidence, run, odds, under, rival, chances))
     return described
 
 
@@ -109,7 +132,7 @@ def _features(
     above: NDArray[np.int64],
     below: NDArray[np.int64],
     rival: NDArray[np.int64],
-    density: float,
+    chances: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     stream = np.arange(run.start, run.stop)
     place = stream + run.shift
@@ -124,25 +147,42 @@ def _features(
     from_start, to_stop = stream - run.start, run.stop - 1 - stream
     if fixed(evidence, run):
         from_start += NEAR
-    if _complete(evidence, run):
+    if complete(evidence, run):
         to_stop += NEAR
     nearest = np.minimum(from_start, to_stop)
     near = [(nearest >= low) & (nearest < high) for low, high in _NEARNESS]
     ends = [(to_stop >= low) & (to_stop < high) for low, high in _NEARNESS]
-    quiet = np.where(nearest >= NEAR, density, 0.0)
-    features = [np.ones(stream.size), total, least, *near, *ends, heard.sum(axis=1) < 3, quiet, nearest < NEAR]
+    quiet = np.where(nearest >= NEAR, chances[stream].T, 0.0)
+    features = [np.ones(stream.size), total, least, *near, *ends, heard.sum(axis=1) < 3, *quiet, nearest < NEAR]
     return np.stack([*features, np.where(nearest < NEAR, lead, 0.0)], axis=1).astype(np.float64)
+
+
+def hit_chances(evidence: Evidence, runs: Sequence[Run]) -> NDArray[np.float64]:
+    """What decides how often errors hit an MCU unseen, float64 (MCUs, 4).
+
+    Logs of: errors seen per bit, with one more and some more bits, as a few of them tell little; the MCU's bits; bits
+    that an error takes; mean bits of an MCU.
+    """
+    bits = np.maximum(evidence.bit_end - evidence.bit_start, 1).astype(np.float64)
+    errors, gap = errors_seen(evidence, runs)
+    out = np.zeros((evidence.count, 4))
+    out[:, 0] = np.log((1 + errors) / (bits.sum() + FEW_BITS)) + 8
+    out[:, 1] = np.log(bits) - 5
+    out[:, 2] = np.log(max(gap, GAP_MIN) / BLOCK_BITS)
+    out[:, 3] = np.log(bits.mean() / BLOCK_BITS)
+    return out
 
 
 def margins(evidence: Evidence, runs: Sequence[Run], offsets: NDArray[np.float64]) -> NDArray[np.int64]:
     """By how much the borders of every run speak for its place against those up to `REACH` MCUs away, 1/NAT nat."""
-    at, owner = _taken(evidence, runs)
+    at, owner = owners(evidence, runs)
     out = np.zeros(len(runs), np.int64)
-    kernels.margins(*_arrays(evidence), at, owner, offsets, evidence.width, _as_array(runs), REACH, out)
+    kernels.margins(*_arrays(evidence), at, owner, offsets, evidence.width, runs_as_array(runs), REACH, out)
     return out
 
 
-def _as_array(runs: Sequence[Run]) -> NDArray[np.int64]:
+def runs_as_array(runs: Sequence[Run]) -> NDArray[np.int64]:
+    """Int64 (runs, 3), start, stop, shift, as kernels take them."""
     return np.array([(run.start, run.stop, run.shift) for run in runs], np.int64).reshape(-1, 3)
 
 
@@ -151,7 +191,7 @@ def _runs_sure(evidence: Evidence, placement: Placement, offsets: NDArray[np.flo
     margin = margins(evidence, runs, offsets)
     confirmed = np.array([_confirmed(placement, run) for run in runs], np.bool_)
     begun = np.array([fixed(evidence, run) for run in runs], np.bool_)
-    ended = np.array([_complete(evidence, run) for run in runs], np.bool_)
+    ended = np.array([complete(evidence, run) for run in runs], np.bool_)
     if not (confirmed & (begun | ended)).any():
         confirmed[:] = False  # both ends agree on something that hangs in the air: a pattern that repeats
     preview = evidence.preview
@@ -162,7 +202,7 @@ def _runs_sure(evidence: Evidence, placement: Placement, offsets: NDArray[np.flo
             preview.expected,
             preview.near,
             preview.far,
-            _as_array(runs),
+            runs_as_array(runs),
             offsets,
             evidence.width,
             PREVIEW_REACH,
@@ -171,15 +211,64 @@ def _runs_sure(evidence: Evidence, placement: Placement, offsets: NDArray[np.flo
         )
         confirmed |= by_preview >= PREVIEW_MARGIN
     if placement.contested:
+        confirmed &= slips(evidence, runs) >= SLIP_SURE
         begun &= confirmed
-    long = np.array([run.stop - run.start >= LONG_ROWS * evidence.width for run in runs], np.bool_)
-    begun |= ended & (long | (margin >= MARGIN_SURE))
-    sure = np.where(margin >= MARGIN_SURE, RUN_SURE, np.where(margin >= MARGIN_ENOUGH, RUN_LIKELY, RUN_DOUBTFUL))
-    return np.where(begun, RUN_SURE, np.where(confirmed, sure, RUN_DOUBTFUL))
+    size = np.array([run.stop - run.start for run in runs])
+    begun |= ended & ((size >= LONG_ROWS * evidence.width) | (margin >= MARGIN_SURE))
+    if runs and (evidence.forced[1:] >= 0).any():
+        begun &= _vouched(evidence, runs, offsets)
+    clear = (margin >= np.where(size >= LARGE, MARGIN_ENOUGH, MARGIN_SURE)) & (size >= SMALL)
+    sure = np.where(clear, RUN_SURE, np.where(margin >= MARGIN_ENOUGH, RUN_LIKELY, RUN_DOUBTFUL))
+    certain = np.where(begun, RUN_SURE, np.where(confirmed, sure, RUN_DOUBTFUL))
+    return np.minimum(certain, RUN_LIKELY) if evidence.plain else certain
+
+
+def _vouched(evidence: Evidence, runs: Sequence[Run], offsets: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which runs belong to this picture, as far as that can be told; another's clusters bring restart markers along.
+
+    Trust begins at both ends of the scan, and where many MCUs follow each other; a foreign cluster breaks an interval
+    at either end, and its borders fit nothing.
+    """
+    at, owner = owners(evidence, runs)
+    odds = np.zeros(evidence.places, np.int64)
+    kernels.odds_above(*_arrays(evidence), at, owner, offsets, evidence.width, odds)
+    begun = np.array([fixed(evidence, run) for run in runs], np.bool_)
+    ended = np.array([complete(evidence, run) for run in runs], np.bool_)
+    whole, seamless = begun & ended, np.zeros(len(runs), np.bool_)
+    seamless[1:] = ended[:-1] & begun[1:]
+    trusted = np.zeros(len(runs), np.bool_)
+    trusted[0], trusted[-1] = begun[0], whole[-1] & evidence.ends
+    spread = (odds, owner, evidence.width, seamless, whole, begun | ended, VOUCHED, trusted)
+    kernels.vouch(*spread)
+    chain = np.cumsum(~seamless)
+    mcus = np.bincount(chain, [run.stop - run.start for run in runs])[chain]
+    trusted |= whole & (mcus >= LONG_ROWS * evidence.width) & ~_heard(owner, evidence.width, trusted)
+    kernels.vouch(*spread)
+    return trusted | (_short_of_a_sector(evidence, runs, trusted) & ~_heard(owner, evidence.width, trusted))
+
+
+def _heard(owner: NDArray[np.int64], width: int, trusted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which runs lie above or below trusted ones."""
+    heard = np.zeros(trusted.size, np.bool_)
+    upper, lower = owner[:-width], owner[width:]
+    meet = (upper >= 0) & (lower >= 0) & (upper != lower)
+    heard[upper[meet & trusted[lower]]] = True
+    heard[lower[meet & trusted[upper]]] = True
+    return heard
+
+
+def _short_of_a_sector(evidence: Evidence, runs: Sequence[Run], trusted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which runs lie in stretches between trusted ones that are too short for anything foreign."""
+    short = np.zeros(len(runs), np.bool_)
+    known = np.flatnonzero(trusted).tolist()
+    for before, behind in pairwise(known):
+        bits = evidence.bit_start[runs[behind].start] - evidence.bit_end[runs[before].stop - 1]
+        short[before + 1 : behind] = bits < SECTOR_BITS
+    return short
 
 
 def _confirmed(placement: Placement, run: Run) -> bool:
-    return float(np.median(placement.lead[run.start : run.stop])) >= AGREED
+    return float(np.median(placement.lead[run.start : run.stop])) >= LEAD_SURE
 
 
 def fixed(evidence: Evidence, run: Run) -> bool:
@@ -187,7 +276,23 @@ def fixed(evidence: Evidence, run: Run) -> bool:
     return bool(evidence.certain[run.start] and evidence.forced[run.start] == run.start + run.shift)
 
 
-def _complete(evidence: Evidence, run: Run) -> bool:
+def starts_anew(evidence: Evidence, run: Run) -> bool:
+    """Whether a run's DC predictors began at 0, as they do at the start of a scan and after a restart marker."""
+    return bool(evidence.forced[run.start] >= 0)
+
+
+def errors_seen(evidence: Evidence, runs: Sequence[Run]) -> tuple[int, float]:
+    """How many errors lie between runs, and how many bits each of them takes at the median, 0 without any."""
+    gaps = [
+        float(evidence.bit_start[behind.start] - evidence.bit_end[before.stop - 1])
+        for before, behind in pairwise(runs)
+        if not (complete(evidence, before) and fixed(evidence, behind))
+    ]
+    first = sum(not fixed(evidence, run) for run in runs[:1])
+    return len(gaps) + first, float(np.median(gaps)) if gaps else 0.0
+
+
+def complete(evidence: Evidence, run: Run) -> bool:
     """Whether a run ends with the last MCU that its interval decodes to, at the last place that the interval has."""
     last = run.stop - 1
     behind = last + 1
@@ -198,7 +303,8 @@ def _complete(evidence: Evidence, run: Run) -> bool:
     return bool(closes and last + run.shift + 1 == evidence.limit[last])
 
 
-def _taken(evidence: Evidence, runs: Sequence[Run]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def owners(evidence: Evidence, runs: Sequence[Run]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Stream index of what lies at every place, and number of its run, int64 (places,) each, -1 where nothing does."""
     at, owner = np.full((2, evidence.places), -1, np.int64)
     for index, run in enumerate(runs):
         at[run.start + run.shift : run.stop + run.shift] = np.arange(run.start, run.stop)

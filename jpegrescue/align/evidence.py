@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from jpegrescue.score import _kernels_evidence as kernels
 from jpegrescue.score.borders import Borders
-from jpegrescue.score.plausibility import BorderModel, calibrated, count_pairs
+from jpegrescue.score.plausibility import NAT, BorderModel, calibrated, count_pairs
 
+ERROR, ERROR_IN_PLAIN, PLAIN = 12 * NAT, 60 * NAT, 2 * NAT
+CLOSED_LEAST, CLOSED_MOST, CLOSED_IN_PLAIN = 0, 3 * NAT, -2 * NAT
 _ASTRAY = 37  # MCUs away, at most, that stand for unrelated ones when a file's own counts are made
 
 
@@ -57,6 +59,25 @@ class Evidence:
     def count(self) -> int:
         """MCUs of the stream."""
         return self.left.size
+
+    @property
+    def plain(self) -> bool:
+        """Whether neighbours can hardly be told from strangers, as in screenshots, documents and night shots."""
+        told = self.left[self.left != 0]
+        return not told.size or float(np.median(told)) < PLAIN
+
+    @property
+    def error(self) -> int:
+        """What a new run costs, 1/NAT nat; plain pictures have edges like errors, and places that are alike."""
+        return ERROR_IN_PLAIN if self.plain else ERROR
+
+    @property
+    def closed(self) -> int:
+        """Odds of left borders, 1/NAT nat, from which on no run begins: less than most in the picture have."""
+        if self.plain:
+            return CLOSED_IN_PLAIN
+        middle, high = np.quantile(self.left[self.left != 0], (0.5, 0.75))
+        return int(np.clip(middle - 2 * (high - middle), CLOSED_LEAST, CLOSED_MOST))
 
     @property
     def bits_per_mcu(self) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jpegrescue.align import certainty, previewed
+from jpegrescue.align.changes import chance_of_change
 from jpegrescue.align.evidence import Evidence
 from jpegrescue.align.offsets import solve_offsets, split_where_offsets_change
 from jpegrescue.align.place import Placement, Run, from_start, place, rated
@@ -19,14 +20,15 @@ from jpegrescue.model.evidence import ByteRange
 from jpegrescue.model.jpeg import Frame, JpegStructure
 from jpegrescue.model.thumbnail import ThumbnailMatch
 
-CLAIM = 0.9975
+CLAIM = (0.99, 0.9975)
+CLAIM_LEAST, WRONG_MOST = 0.98, 0.0005
 OFFSETS_SURE = 0.99
-QUIET = 0.95
 SOUND = 0.5
 DC_MAX = 2047 * 8
-"""Probability from which on an MCU is claimed; from which on its DC offsets are; which no MCU before it
-in its run may be below for that; below which an MCU counts as garbage,
-not shown. What a DC coefficient can be at most (T.81 F.1.2.1.1, 8-bit samples and a quantiser step of 1)."""
+"""Probability from which on an MCU is claimed, in files that lie as they are, where a flipped bit may leave no trace at
+all, and in those that were decrypted; the least that will do where claims are right all the same, and the share of a
+file's claims that may be wrong then. The probability from which on DC offsets are claimed; below which an MCU counts as
+garbage, not shown. What a DC coefficient can be at most (T.81 F.1.2.1.1, 8-bit samples and a quantiser step of 1)."""
 _GRADES: dict[int, Grade] = {UNCERTAIN: "uncertain", PLACED: "placed", ALIGNED: "aligned"}
 _GUESSED = (1.0, 0.0, 6.0)  # gain, offset and sigma of a preview that nothing is known about yet
 _ASPECT_SLACK = 0.03
@@ -39,6 +41,8 @@ def align(
     decoded: Decode,
     preview: NDArray[np.uint8] | None,
     bad: Sequence[ByteRange] = (),
+    *,
+    encrypted: bool = False,
 ) -> Alignment | None:
     """Place what a damaged scan decodes to.
 
@@ -49,6 +53,7 @@ def align(
         decoded: what the robust decoder made of the file.
         preview: uint8 (height, width, components), an embedded preview in the picture's components, or `None`.
         bad: byte ranges of the file that are known to be unreadable.
+        encrypted: whether the file was decrypted: then errors garble whole cipher blocks, and few leave no trace.
 
     Returns:
         The alignment, or `None` where there is not exactly one scan with all components or nothing decodes.
@@ -57,12 +62,15 @@ def align(
     if reading is None:
         return None
     placement, evidence, match = _placed(reading, preview)
+    whole = placement.path.runs
     placement = replace(placement, path=rated(evidence, split_where_offsets_change(evidence, placement.path.runs)))
     runs = placement.path.runs
-    anchored = np.array([_anchored(evidence, run) for run in runs], np.bool_)
+    anchored = np.array([certainty.starts_anew(evidence, run) for run in runs], np.bool_)
     steps, exact = solve_offsets(evidence, runs, placement.path.offsets, anchored)
-    sure = certainty.judge(evidence, placement, (steps * evidence.borders.steps).astype(np.float64))
-    grades = _grades(evidence, runs, sure, exact)
+    offsets = (steps * evidence.borders.steps).astype(np.float64)
+    sure = certainty.judge(evidence, placement, offsets, encrypted=encrypted)
+    changes = chance_of_change(evidence, whole, sure.sound, encrypted=encrypted)
+    grades = _grades(evidence, runs, sure, exact, changes, CLAIM[int(encrypted)])
     frame = reading.frame
     places = _certainty_map(grades, runs, evidence)
     return Alignment(
@@ -102,24 +110,33 @@ def _guessed(preview: NDArray[np.uint8], frame: Frame) -> ThumbnailMatch | None:
     return ThumbnailMatch("trusted", 0, (0.0, 0.0, float(width), float(height)), 0.0, gain, offset, sigma)
 
 
-def _anchored(evidence: Evidence, run: Run) -> bool:
-    """Whether a run's DC predictors began at 0, as they do at the start of a scan and after a restart marker."""
-    return bool(evidence.forced[run.start] >= 0)
-
-
 def _grades(
-    evidence: Evidence, runs: Sequence[Run], sure: certainty.Certainty, exact: NDArray[np.float64]
+    evidence: Evidence,
+    runs: Sequence[Run],
+    sure: certainty.Certainty,
+    exact: NDArray[np.float64],
+    changes: NDArray[np.float64],
+    claim: float,
 ) -> NDArray[np.uint8]:
-    """Per MCU of the stream, LOST (not placed) to ALIGNED."""
+    """Per MCU of the stream, LOST (not placed) to ALIGNED; `claim`: probability that is always enough."""
     grades = np.full(evidence.count, LOST, np.uint8)
+    claim = _enough(sure.mcus, claim)
     for run, offsets in zip(runs, exact, strict=True):
         part = slice(run.start, run.stop)
-        # a quiet error may have changed the offsets of all that follows it
-        quiet = np.minimum.accumulate(sure.sound[part]) >= QUIET
-        claimed = np.where(quiet & (float(offsets.prod()) >= OFFSETS_SURE), ALIGNED, PLACED)
+        # what changes offsets unseen changes those of all that follows
+        exactly = sure.mcus[part] * float(offsets.prod()) * np.cumprod(1 - changes[part])
+        claimed = np.where(exactly >= OFFSETS_SURE, ALIGNED, PLACED)
         guessed = np.where(sure.sound[part] < SOUND, LOST, UNCERTAIN)
-        grades[part] = np.where((sure.mcus[part] >= CLAIM) & ~evidence.hit[part], claimed, guessed)
+        grades[part] = np.where((sure.mcus[part] >= claim) & ~evidence.hit[part], claimed, guessed)
     return grades
+
+
+def _enough(sure: NDArray[np.float64], claim: float) -> float:
+    """The probability that is enough in this file: less than usual if its claims as a whole are right all the same."""
+    ordered = np.sort(sure)[::-1]
+    wrong = np.cumsum(1 - ordered) / np.arange(1, ordered.size + 1)
+    few = int(np.searchsorted(wrong, WRONG_MOST, side="right"))
+    return max(CLAIM_LEAST, min(claim, float(ordered[few - 1]))) if few else claim
 
 
 def _certainty_map(grades: NDArray[np.uint8], runs: Sequence[Run], evidence: Evidence) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ for reasons of the picture, and one step of a camera's quantiser is an eighth to
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -18,6 +19,10 @@ from jpegrescue.align.place import Run
 
 PREVIEW_DOUBT = 4.0
 SHARED, SHADING_MAX = 0.5, 2.0
+ROUNDS = 10
+LIKE = 10.0  # neighbouring borders are wrong together: so many count as one
+ANCHOR, LOOSE = 1e9, 1e-9
+SURPRISE_MAX = 3.0  # standard deviations that a border can be off by
 CHANGE, CHANGE_ROOT, CHANGE_MCUS = 12.0, 1.6, 16
 
 
@@ -39,43 +44,94 @@ def solve_offsets(
     if not runs:
         return np.zeros((0, borders.kinds.size), np.int64), np.zeros((0, borders.kinds.size))
     above, below, near, far = _borders_between(evidence, runs)
-    mean, variance = np.empty((2, borders.kinds.size, near.size))
-    kernels.border_means(
-        borders.horizontal,
-        borders.activity,
-        borders.columns,
-        borders.kinds,
-        evidence.above.scatter,
-        near,
-        far,
-        mean,
-        variance,
-    )
+    mean, variance = _means(evidence, near, far)
     mean -= SHARED * _shading(evidence, runs, near, far)
-    band = int((below - above).max(initial=1))
-    shape = (borders.kinds.size, len(runs))
-    steps, sure = np.zeros(shape, np.int64), np.zeros(shape)
+    skyline = _skyline(above, below, len(runs))
+    steps, sure = np.zeros((borders.kinds.size, len(runs)), np.int64), np.zeros((borders.kinds.size, len(runs)))
     for c in range(borders.kinds.size):
-        own_run, own, own_variance = _previewed(evidence, runs, anchored, c)
+        system = _System(above, below, mean[c], variance[c], *_previewed(evidence, runs, anchored, c))
         offset = np.where(anchored, 0.0, guess[:, c])
-        doubt = np.zeros(len(runs))
-        kernels.solve_offsets(
-            above,
-            below,
-            mean[c],
-            variance[c],
-            own_run,
-            own,
-            own_variance,
-            band,
-            float(borders.steps[c]),
-            offset,
-            steps[c],
-            doubt,
-        )
-        certain = np.array([math.erf(0.5 / max(d, 1e-6) / math.sqrt(2)) for d in doubt])
+        steps[c], doubt = _solved(system, skyline, offset, float(borders.steps[c]))
+        certain = np.array([_within_half(d) for d in doubt.tolist()])
         kernels.link(above, below, certain, anchored, sure[c])
     return steps.T.copy(), sure.T.copy()
+
+
+@dataclass(frozen=True, slots=True)
+class _System:
+    """What is known of the offsets of one component, 1/16 level and its square.
+
+    `above`, `below`: int64 (borders,), runs on both sides, above < below; `mean`, `variance`: float64 (borders,), of
+    below − above as decoded; `run`, `own`, `own_variance`: (n,), what a preview says a run's offset is.
+    """
+
+    above: NDArray[np.int64]
+    below: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    run: NDArray[np.int64]
+    own: NDArray[np.float64]
+    own_variance: NDArray[np.float64]
+
+
+def _skyline(above: NDArray[np.int64], below: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], ...]:
+    """`low` and `ends` as the kernels take them: int64 (runs,)."""
+    low = np.arange(count)
+    np.minimum.at(low, below, above)
+    low = np.minimum.accumulate(low[::-1])[::-1].copy()
+    return low, np.cumsum(np.arange(count) - low + 1) - 1
+
+
+def _solved(
+    system: _System, skyline: tuple[NDArray[np.int64], ...], offset: NDArray[np.float64], step: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Offsets as whole steps, and their standard deviations in steps, given that those of earlier runs are right.
+
+    Borders say how far the offsets of two runs lie apart, a preview what one of them is; all of it robustly (a Student
+    distribution with three degrees of freedom, by reweighting `offset`, the first guess). Run 0 keeps its own. Runs are
+    then rounded one after the other, each given those before it.
+    """
+    low, ends = skyline
+    doubt = np.zeros(low.size)
+    for _ in range(ROUNDS):
+        matrix, right = _normal_equations(system, ends, offset)
+        kernels.eliminate(matrix, low, ends, right)
+        kernels.substitute(matrix, low, ends, right, 0.0, offset, doubt)
+    steps = np.zeros(low.size)
+    kernels.substitute(matrix, low, ends, right, step, steps, doubt)
+    return steps, doubt
+
+
+def _normal_equations(
+    system: _System, ends: NDArray[np.int64], offset: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Matrix, by its skyline, and right side, with weights for `offset`."""
+    above, below = system.above, system.below
+    matrix, right = np.zeros(int(ends[-1]) + 1), np.zeros(ends.size)
+    matrix[ends] = LOOSE
+    weight = _weights(-system.mean - (offset[below] - offset[above]), system.variance)
+    pull = weight * system.mean
+    both = np.stack((above, below), axis=1).ravel()
+    np.add.at(matrix, ends[both], np.repeat(weight, 2))
+    np.subtract.at(matrix, ends[below] - below + above, weight)
+    np.add.at(right, both, np.stack((pull, -pull), axis=1).ravel())
+    own = _weights(system.own - offset[system.run], system.own_variance)
+    np.add.at(matrix, ends[system.run], own)
+    np.add.at(right, system.run, own * system.own)
+    matrix[0] += ANCHOR
+    right[0] += ANCHOR * offset[0]
+    return matrix, right
+
+
+def _weights(surprise: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.float64]:
+    weights: NDArray[np.float64] = 4.0 / (variance * (3.0 + surprise * surprise / variance)) / LIKE
+    return weights
+
+
+def _within_half(doubt: float) -> float:
+    """How likely an offset is off by less than half a step: Student, as pictures err by more than borders promise."""
+    at = 0.5 / max(doubt, 1e-6) / math.sqrt(3)
+    return 2 / math.pi * (at / (1 + at * at) + math.atan(at))
 
 
 def split_where_offsets_change(evidence: Evidence, runs: Sequence[Run]) -> list[Run]:
@@ -93,19 +149,11 @@ def split_where_offsets_change(evidence: Evidence, runs: Sequence[Run]) -> list[
 
 def _changes(evidence: Evidence, run: Run) -> list[int]:
     """Where offsets change, at least `CHANGE_MCUS` apart: maxima of a window of one row over the run's own borders."""
-    borders, length = evidence.borders, run.stop - run.start
-    off = np.zeros((borders.kinds.size, length))
-    kernels.own_borders(
-        borders.horizontal,
-        borders.activity,
-        borders.columns,
-        borders.kinds,
-        evidence.above.scatter,
-        evidence.width,
-        run.start,
-        run.stop,
-        off,
-    )
+    length = run.stop - run.start
+    off = np.zeros((evidence.borders.kinds.size, length))
+    lower = np.arange(run.start + evidence.width, run.stop)
+    mean, variance = _means(evidence, lower - evidence.width, lower)
+    off[:, evidence.width :] = np.clip(mean / np.sqrt(variance), -SURPRISE_MAX, SURPRISE_MAX)
     running = np.concatenate((np.zeros((off.shape[0], 1)), np.cumsum(off, axis=1)), axis=1)
     begin = np.arange(length)
     end = np.minimum(begin + evidence.width, length)
@@ -128,30 +176,39 @@ def _shading(
     Flat blocks hide the gradient of a sky, so that borders are off by the same amount row after row; taken for offsets,
     that would add up from run to run. float64 (components, borders).
     """
-    borders, width = evidence.borders, evidence.width
+    width = evidence.width
     first = np.zeros(evidence.count, np.int64)
     last = np.full(evidence.count, -1, np.int64)
     for run in runs:
         first[run.start : run.stop], last[run.start : run.stop] = run.start, run.stop
-    total, known = np.zeros((borders.kinds.size, near.size)), np.zeros(near.size)
+    total, known = np.zeros((evidence.borders.kinds.size, near.size)), np.zeros(near.size)
     over, under = near - width >= first[near], far + width < last[far]
     for inside, upper, lower in ((over, near - width, near), (under, far, far + width)):
-        mean, variance = np.empty((2, borders.kinds.size, int(inside.sum())))
-        kernels.border_means(
-            borders.horizontal,
-            borders.activity,
-            borders.columns,
-            borders.kinds,
-            evidence.above.scatter,
-            upper[inside],
-            lower[inside],
-            mean,
-            variance,
-        )
+        mean, variance = _means(evidence, upper[inside], lower[inside])
         limit = SHADING_MAX * np.sqrt(variance)
         total[:, inside] += np.clip(mean, -limit, limit)
         known[inside] += 1
     return total / np.maximum(known, 1)
+
+
+def _means(
+    evidence: Evidence, near: NDArray[np.int64], far: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Means of the borders between MCUs `near` and those `far` below, and variances: float64 (components, borders)."""
+    borders = evidence.borders
+    mean, variance = np.empty((2, borders.kinds.size, near.size))
+    kernels.border_means(
+        borders.horizontal,
+        borders.activity,
+        borders.columns,
+        borders.kinds,
+        evidence.above.scatter,
+        near,
+        far,
+        mean,
+        variance,
+    )
+    return mean, variance
 
 
 def _borders_between(evidence: Evidence, runs: Sequence[Run]) -> tuple[NDArray[np.int64], ...]:

@@ -20,6 +20,8 @@ MARGIN = 64
 HALF_MAX = 8192
 RUNS_MIN, RUNS_MAX = 1 << 16, 1 << 19
 CANDIDATES = 6
+ROUNDS = 4
+BRIDGED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,8 @@ class Path:
 class Placement:
     """The best path.
 
-    `lead`: int64 (MCUs,), 1/NAT nat, by how much it is better than the best that follows the path from the other end at
-    this MCU; `AGREED` where both ends put it at the same place, 0 where there is one path only;
+    `lead`: int64 (MCUs,), 1/NAT nat, by how much it is better than with the stretch around this MCU as far away as the
+    path from the other end has it; `AGREED` where both ends put it at the same place, 0 where there is one path only;
     `contested`: there are two, so that what only one of them says is in doubt.
     """
 
@@ -58,33 +60,47 @@ AGREED = 1 << 40
 
 
 def from_start(evidence: Evidence) -> Path:
-    """The best path as seen from the start alone."""
+    """The best path as seen from the start alone.
+
+    In a plain picture borders are too weak a ground to move anything that the number of MCUs does not ask to be moved.
+    """
+    if evidence.plain and evidence.count == evidence.places and not (evidence.forced[1:] >= 0).any():
+        return rated(evidence, [Run(0, evidence.count, 0)])
     return rated(evidence, _search(evidence))
 
 
 def place(evidence: Evidence, forward: Path | None = None) -> Placement:
     """Find the best path through `evidence`; `forward`: what `from_start` found, if that is known."""
     forward = forward or from_start(evidence)
-    if not evidence.ends or (evidence.forced[1:] >= 0).any() or evidence.limit.min() < evidence.places:
+    settled = forward.runs == (Run(0, evidence.places, 0),) and evidence.plain
+    fixed = (evidence.forced[1:] >= 0).any() or evidence.limit.min() < evidence.places
+    if not evidence.ends or fixed or settled:
         return Placement(forward, np.zeros(evidence.count, np.int64))
     backward = rated(evidence, _turned(_search(evidence.mirrored()), evidence))
     if not forward.runs or not backward.runs:
         return Placement(max(forward, backward, key=lambda path: path.odds), np.zeros(evidence.count, np.int64))
     promise = _promise(evidence, forward, backward)
     best = max([forward, backward, *_crossings(evidence, forward, backward, promise)], key=lambda path: path.odds)
-    return Placement(best, _lead(evidence, best, forward, backward, promise), contested=True)
+    for _ in range(ROUNDS):
+        moved = [path for other in (forward, backward) for path, _ in _moved(evidence, best, other)]
+        better = max(moved, key=lambda path: path.odds, default=best)
+        if better.odds <= best.odds:
+            break
+        best = better
+    return Placement(best, _lead(evidence, best, forward, backward), contested=True)
 
 
 def rated(evidence: Evidence, runs: Sequence[Run]) -> Path:
     """The path with its odds, impossible ones among them with none worth having."""
-    gains, offsets = _gains(evidence, runs)
-    odds = int(gains.sum()) if runs else kernels.NOTHING
+    gained, offsets = gains(evidence, runs)
+    odds = int(gained.sum()) if runs else kernels.NOTHING
     if runs and evidence.ends and runs[-1].stop == evidence.count and runs[-1].stop + runs[-1].shift == evidence.places:
         odds += AT_END
     return Path(tuple(runs), odds, offsets)
 
 
-def _gains(evidence: Evidence, runs: Sequence[Run]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def gains(evidence: Evidence, runs: Sequence[Run]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Odds that each MCU of the stream adds, int64 (MCUs,), 1/NAT nat; offsets as in `Path`."""
     borders, preview = evidence.borders, evidence.preview
     gains = np.zeros(evidence.count, np.int64)
     offsets = np.zeros((len(runs), borders.kinds.size))
@@ -109,6 +125,7 @@ def _gains(evidence: Evidence, runs: Sequence[Run]) -> tuple[NDArray[np.int64], 
         evidence.width,
         evidence.places,
         _final(evidence),
+        evidence.error,
         np.array([(run.start, run.stop, run.shift) for run in runs], np.int64).reshape(-1, 3),
         gains,
         offsets,
@@ -153,6 +170,8 @@ def _search(evidence: Evidence) -> list[Run]:
         evidence.places,
         half,
         _final(evidence),
+        evidence.error,
+        evidence.closed,
         AT_END if evidence.ends else 0,
         evidence.anchored,
         runs,
@@ -175,8 +194,8 @@ def _turned(runs: Sequence[Run], evidence: Evidence) -> list[Run]:
 
 def _promise(evidence: Evidence, forward: Path, backward: Path) -> NDArray[np.int64]:
     """Rough odds of the path that follows `forward` before stream index i and `backward` from there on, for every i."""
-    before = np.concatenate(([0], np.cumsum(_gains(evidence, forward.runs)[0])))
-    after = np.concatenate(([0], np.cumsum(_gains(evidence, backward.runs)[0])))
+    before = np.concatenate(([0], np.cumsum(gains(evidence, forward.runs)[0])))
+    after = np.concatenate(([0], np.cumsum(gains(evidence, backward.runs)[0])))
     promise: NDArray[np.int64] = before + after[-1] - after
     return promise
 
@@ -191,19 +210,83 @@ def _crossings(evidence: Evidence, forward: Path, backward: Path, promise: NDArr
             tried.append(runs)
         if len(tried) == CANDIDATES:
             break
+    tried += [runs for runs in _bridges(evidence, forward, backward) if runs not in tried]
     return [rated(evidence, runs) for runs in tried]
 
 
-def _lead(
-    evidence: Evidence, best: Path, forward: Path, backward: Path, promise: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """See `Placement`: paths that follow `backward` at an MCU crossed before it, those that follow `forward` behind."""
+def _bridges(evidence: Evidence, forward: Path, backward: Path) -> list[list[Run]]:
+    """Whole runs of `forward`, whole runs of `backward`, and what lies between left out: a hole, or another picture."""
+    begun, ended = forward.runs[:BRIDGED], backward.runs[-BRIDGED:]
+    before = np.concatenate(([0], np.cumsum(gains(evidence, forward.runs)[0])))[[run.stop for run in begun]]
+    after = np.cumsum(gains(evidence, backward.runs)[0][::-1])[::-1][[run.start for run in ended]]
+    fits = np.array([run.stop for run in begun])[:, None] <= np.array([run.start for run in ended])
+    room = np.array([run.stop + run.shift for run in begun])[:, None]
+    fits &= room <= np.array([run.start + run.shift for run in ended])
+    promise = np.where(fits, before[:, None] + after, kernels.NOTHING)
+    best = np.argsort(-promise, axis=None, kind="stable")[:CANDIDATES]
+    pairs = [divmod(int(each), len(ended)) for each in best if promise.flat[each] > kernels.NOTHING]
+    return [[*begun[: first + 1], *ended[second:]] for first, second in pairs]
+
+
+def _lead(evidence: Evidence, best: Path, forward: Path, backward: Path) -> NDArray[np.int64]:
+    """See `Placement`."""
     chosen, first, second = (_places(path, evidence) for path in (best, forward, backward))
-    crossed = np.maximum.accumulate(promise)[:-1]
-    uncrossed = np.maximum.accumulate(promise[::-1])[::-1][1:]
-    rival = np.where(chosen == second, uncrossed, crossed)
-    rival = np.where((chosen != first) & (chosen != second), best.odds, rival)
-    return np.where((first == second) & (chosen == first), AGREED, np.maximum(best.odds - rival, 0))
+    lead = np.where((first == second) & (chosen == first), AGREED, 0)
+    for other in (forward, backward):
+        for path, stretch in _moved(evidence, best, other):
+            inside = lead[stretch]
+            less = max(best.odds - path.odds, 0)
+            lead[stretch] = np.where((inside == 0) | ((inside < AGREED) & (inside > less)), less, inside)
+    return lead
+
+
+def _moved(evidence: Evidence, path: Path, other: Path) -> list[tuple[Path, slice]]:
+    """`path` with stretches of it as far away as `other` has them, and the stretches, as stream indices.
+
+    Both paths may be wrong in details anywhere; what is moved takes its details along, so that nothing but the place of
+    the stretch is compared.
+    """
+    away = _places(other, evidence) - _places(path, evidence)
+    placed = _places(other, evidence) >= 0
+    stretches: list[list[int]] = []
+    for number, run in enumerate(path.runs):
+        known = away[run.start : run.stop][placed[run.start : run.stop]]
+        if not known.size:
+            continue
+        distance = int(np.median(known))
+        if stretches and stretches[-1][2] == distance:
+            stretches[-1][1] = number
+        else:
+            stretches.append([number, number, distance])
+    moved = []
+    size = {id(each): path.runs[each[1]].stop - path.runs[each[0]].start for each in stretches}
+    for each in sorted((each for each in stretches if each[2]), key=lambda each: -size[id(each)])[:CANDIDATES]:
+        first, last, distance = each
+        runs = _shifted(path.runs, first, last, distance, evidence.places)
+        moved.append((rated(evidence, runs), slice(path.runs[first].start, path.runs[last].stop)))
+    return moved
+
+
+def _shifted(runs: Sequence[Run], first: int, last: int, distance: int, places: int) -> list[Run]:
+    """Runs `first` to `last` (inclusive) moved by `distance` places; what has no room then is cut off."""
+    moved: list[Run] = []
+    for number, run in enumerate(runs):
+        inside = first <= number <= last
+        shift = run.shift + (distance if inside else 0)
+        floor = moved[-1].stop + moved[-1].shift if moved else 0
+        start, stop = max(run.start, floor - shift), min(run.stop, places - shift)
+        if inside and moved and number == first:
+            # what was there before gives way to what is moved
+            while moved and moved[-1].stop + moved[-1].shift > run.start + shift:
+                before = moved.pop()
+                cut = run.start + shift - before.shift
+                if cut > before.start:
+                    moved.append(Run(before.start, cut, before.shift))
+            floor = moved[-1].stop + moved[-1].shift if moved else 0
+            start = max(run.start, floor - shift)
+        if start < stop:
+            moved.append(Run(start, stop, shift))
+    return moved
 
 
 def _joined(first: Sequence[Run], second: Sequence[Run], cut: int) -> list[Run] | None:

@@ -1,9 +1,12 @@
 """Kernels of evidence: log-odds, in 1/NAT nat, that an MCU of a stream lies beside or below another one.
 
-A border's mean tells how well the DC offsets of both agree, besides whether they are neighbours. The offset of the MCU
-at hand is carried as a normal distribution and so is a bias that neighbouring borders share (shading that both sides
-flatten); each border's mean is predicted from both, scored by a Student distribution with three degrees of freedom
-against that of unrelated MCUs, and then used to correct them (a Kalman filter of two states for each component).
+A border's mean tells how well the DC offsets of both agree, besides whether they are neighbours. The offset of the run
+at hand against that of the run above it is carried as a normal distribution and so is a bias that neighbouring borders
+share (shading that both sides flatten); each border's mean is predicted from both, scored by a Student distribution
+with three degrees of freedom against that of unrelated MCUs, and then used to correct them (a Kalman filter of two
+states for each component). What is above may itself be unsure of its offset, as runs of the first row are, that have
+nothing above them: so what is known of a run's own offset is held apart, and learns from the difference to a run above
+only as far as it is the less sure of both.
 """
 
 import math
@@ -13,8 +16,10 @@ import numpy as np
 from jpegrescue.compiled import inlined, kernel
 from jpegrescue.score._kernels_borders import ACTIVITY_BIN, SPREAD_BIN, difference
 
-OFFSET, BIAS, OFFSET_VARIANCE, COVARIANCE, BIAS_VARIANCE = 0, 1, 2, 3, 4
-STATE = 5
+OFFSET, BIAS, OFFSET_VARIANCE, COVARIANCE, BIAS_VARIANCE = 0, 1, 2, 3, 4  # against the run above, as it is now
+HELD, HELD_VARIANCE = 5, 6  # of the run itself, before the run that is above now
+FIRST, FIRST_VARIANCE = 7, 8  # OFFSET as it was then
+STATE = 9
 PERSISTENCE = 0.9  # of the bias, from one MCU to the next
 BIAS_SCATTER = 256.0  # (1/16 level)²
 OFFSET_SCATTER_MIN = 4.0
@@ -63,11 +68,10 @@ def contents_odds(contents, table, i, j):
 
 
 @kernel
-def below(lines, activity, columns, kinds, shape, scatter, contents, table, i, j, offset, state, known):
-    """MCU `j` below `i`; `state` (components, STATE) is that of `j` and is updated.
+def below(lines, activity, columns, kinds, shape, scatter, contents, table, i, j, state, known):
+    """MCU `j` below `i`; `state` (components, STATE) is that of `j` under the run of `i` (`meet`) and is updated.
 
-    `offset`: float64 (components,), that of `i`. Where both are `known` to have the same offset, only the bias is
-    followed.
+    Where both are `known` to have the same offset, only the bias is followed.
     """
     total = contents_odds(contents, table, i, j)
     for c in range(kinds.size):
@@ -86,7 +90,7 @@ def below(lines, activity, columns, kinds, shape, scatter, contents, table, i, j
             surprise = -mean - s[BIAS]
             spreading = s[BIAS_VARIANCE]
         else:
-            surprise = offset[c] - mean - s[OFFSET] - s[BIAS]
+            surprise = -mean - s[OFFSET] - s[BIAS]
             spreading = s[OFFSET_VARIANCE] + 2 * s[COVARIANCE] + s[BIAS_VARIANCE]
         total += odds_of_mean(surprise, noise + spreading, far + spreading)
         robust = noise * (3.0 + surprise * surprise / (noise + spreading)) / 4.0 + spreading
@@ -110,6 +114,27 @@ def _correct(s, surprise, variance, known):
     s[BIAS_VARIANCE] = r - second * (q + r)
 
 
+@inlined
+def resolved(s):
+    """A run's own offset, 1/16 level, and its variance, by all that is in the state of one component."""
+    if s[FIRST_VARIANCE] <= 0.0:
+        return s[HELD], s[HELD_VARIANCE]
+    share = s[HELD_VARIANCE] / s[FIRST_VARIANCE]
+    offset = s[HELD] + share * (s[OFFSET] - s[FIRST])
+    return offset, max(s[HELD_VARIANCE] - share * share * (s[FIRST_VARIANCE] - s[OFFSET_VARIANCE]), 0.0)
+
+
+@inlined
+def meet(state, offset, variance):
+    """Another run is above from now on; `offset`, `variance`: float64 (components,), its own."""
+    for c in range(offset.size):
+        s = state[c]
+        s[HELD], s[HELD_VARIANCE] = resolved(s)
+        s[OFFSET], s[OFFSET_VARIANCE] = s[HELD] - offset[c], s[HELD_VARIANCE] + variance[c]
+        s[FIRST], s[FIRST_VARIANCE] = s[OFFSET], s[OFFSET_VARIANCE]
+        s[COVARIANCE] = 0.0
+
+
 @kernel
 def previewed(levels, expected, near, far, place, j, state):
     """MCU `j` at `place`, by the preview; `state` is updated.
@@ -124,15 +149,31 @@ def previewed(levels, expected, near, far, place, j, state):
         if math.isnan(expected[place, c]):
             continue
         s = state[c]
-        surprise = expected[place, c] - levels[j, c] - s[OFFSET]
-        spreading = s[OFFSET_VARIANCE]
+        offset, spreading = resolved(s)
+        seen = expected[place, c] - levels[j, c]
+        surprise = seen - offset
         total += odds_of_mean(surprise, near[c] + spreading, far[c] + spreading)
-        robust = near[c] * (3.0 + surprise * surprise / (near[c] + spreading)) / 4.0 + spreading
-        gain = spreading / robust
-        s[OFFSET] += gain * surprise
-        s[OFFSET_VARIANCE] = max(spreading * (1 - gain), OFFSET_SCATTER_MIN)
-        s[COVARIANCE] *= 1 - gain
+        _hold(s, seen, near[c] * (3.0 + surprise * surprise / (near[c] + spreading)) / 4.0)
     return total
+
+
+@inlined
+def _hold(s, seen, variance):
+    """A run's own offset has been `seen`: as if that had been before the run above came."""
+    gain = s[HELD_VARIANCE] / (s[HELD_VARIANCE] + variance)
+    moved, shrunk = gain * (seen - s[HELD]), gain * s[HELD_VARIANCE]
+    s[HELD] += moved
+    s[HELD_VARIANCE] -= shrunk
+    p, first = s[OFFSET_VARIANCE], s[FIRST_VARIANCE]
+    if first <= 0.0 or p <= 0.0:
+        return
+    told = max(1.0 / p - 1.0 / first, 0.0)
+    heard = s[OFFSET] / p - s[FIRST] / first
+    s[FIRST] += moved
+    s[FIRST_VARIANCE] = max(first - shrunk, OFFSET_SCATTER_MIN)
+    s[OFFSET_VARIANCE] = 1.0 / (1.0 / s[FIRST_VARIANCE] + told)
+    s[OFFSET] = s[OFFSET_VARIANCE] * (s[FIRST] / s[FIRST_VARIANCE] + heard)
+    s[COVARIANCE] *= min(s[OFFSET_VARIANCE] / p, 1.0)
 
 
 @kernel

@@ -44,7 +44,7 @@ def below(borders: Borders, model: BorderModel, near: NDArray[np.int64], far: ND
         odds.append(
             evidence.below(
                 borders.horizontal, borders.activity, borders.columns, borders.kinds, model.shape, model.scatter,
-                borders.contents, model.contents, int(i), int(j), np.zeros(borders.kinds.size), state, True,
+                borders.contents, model.contents, int(i), int(j), state, True,
             )
         )  # fmt: skip
     return np.array(odds, np.int64)
