@@ -45,15 +45,16 @@ def learn(pictures: list[Path], rng: np.random.Generator) -> tuple[NDArray[np.in
     return borders, contents
 
 
-def encoded(path: Path, rng: np.random.Generator, qualities: Sequence[int]) -> bytes:
-    """A picture cropped off its own block grid, scaled and encoded at random."""
+def encoded(path: Path, rng: np.random.Generator, qualities: Sequence[int], restart: int = 0) -> bytes:
+    """A picture cropped off its own block grid, scaled and encoded at random; `restart`: MCUs between markers."""
     with Image.open(path) as image:
         picture = image.convert("RGB").crop((3, 5, image.width - 2, image.height - 1))
     scale = rng.choice([2 / 3, 1.0, 1.5], p=[0.3, 0.45, 0.25])
     if scale != 1:
         picture = picture.resize((int(picture.width * scale), int(picture.height * scale)), Image.Resampling.BICUBIC)
     out = io.BytesIO()
-    picture.save(out, "JPEG", quality=int(rng.choice(qualities)), subsampling=int(rng.integers(3)))
+    quality, sampling = int(rng.choice(qualities)), int(rng.integers(3))
+    picture.save(out, "JPEG", quality=quality, subsampling=sampling, restart_marker_blocks=restart)
     return out.getvalue()
 
 

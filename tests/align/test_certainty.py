@@ -5,17 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jpegrescue.align import certainty
-from jpegrescue.align.integer import CLAIM
+from jpegrescue.align import certainty, integer
 from jpegrescue.align.place import AGREED, Path, Placement, Run, place, rated
 from tests.align.readings import places_of, reading, with_offsets
 from tests.resync.damaged import NAMES, damaged, encoded, garbage, opened, true_places
+
+CLAIM = integer.CLAIM[1]
 
 
 def judged(jpeg: bytes) -> tuple[Placement, certainty.Certainty]:
     evidence = reading(jpeg).evidence
     placement = place(evidence)
-    return placement, certainty.judge(evidence, placement, placement.path.offsets)
+    return placement, certainty.judge(evidence, placement, placement.path.offsets, encrypted=True)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -67,8 +68,8 @@ def test_a_garbled_mcu_in_the_middle_of_a_run_stands_out() -> None:
     read = reading(encoded("coffee"))
     evidence = with_offsets(read, {200: (120, -40, 40), 201: (0, 0, 0)})
     whole = rated(evidence, [Run(0, evidence.places, 0)])
-    placement = Placement(whole, np.full(evidence.count, certainty.AGREED))
-    sure = certainty.judge(evidence, placement, np.zeros((1, 3))).mcus
+    placement = Placement(whole, np.full(evidence.count, AGREED))
+    sure = certainty.judge(evidence, placement, np.zeros((1, 3)), encrypted=True).mcus
 
     assert sure[200] < CLAIM
     assert sure[200] < np.quantile(sure, 0.05)
@@ -105,7 +106,7 @@ def test_every_mcu_of_a_run_is_described() -> None:
     described = certainty.describe(evidence, path.runs, path.offsets)
 
     assert [features.shape for features in described] == [
-        (run.stop - run.start, certainty.WEIGHTS.size) for run in path.runs
+        (run.stop - run.start, certainty.WEIGHTS.shape[1]) for run in path.runs
     ]
     assert all(np.isfinite(features).all() for features in described)
 
@@ -115,7 +116,7 @@ def test_a_run_that_only_one_end_has_placed_is_doubted() -> None:
     path = rated(evidence, [Run(0, 150, 0), Run(150, 250, 0)])
     alone, both = (
         certainty.judge(evidence, Placement(path, np.full(evidence.count, lead)), np.zeros((2, 3)))
-        for lead in (0, certainty.AGREED)
+        for lead in (0, AGREED)
     )
 
     assert alone.runs[1] < 0.9 < both.runs[1]
@@ -130,3 +131,26 @@ def test_agreement_that_hangs_in_the_air_is_none() -> None:
 
     assert certainty.judge(evidence, agreed, agreed.path.offsets).runs.max() > 0.99
     assert certainty.judge(adrift, agreed, agreed.path.offsets).runs.max() <= certainty.RUN_DOUBTFUL
+
+
+def test_intervals_that_fit_nothing_around_them_are_doubted() -> None:
+    """Their markers have the right numbers, and inside they fit together: another photo's cluster."""
+    read = reading(encoded("coffee", restart=8))
+    foreign = reading(encoded("astronaut", restart=8)).evidence.borders
+    borders = replace(
+        read.evidence.borders,
+        horizontal=read.evidence.borders.horizontal.copy(),
+        activity=read.evidence.borders.activity.copy(),
+    )
+    part = slice(148, 212)
+    borders.horizontal[:, part] = foreign.horizontal[:, part]
+    borders.activity[:, :, part] = foreign.activity[:, :, part]
+    evidence = replace(read.evidence, borders=borders)
+    runs = [Run(start, start + 8, 0) for start in range(0, evidence.places, 8)]
+    runs[18:27] = [Run(144, 146, 0), *runs[19:26], Run(208, 210, 0)]  # both ends of the cluster break an interval
+    path = rated(evidence, runs)
+    alone = Placement(path, np.zeros(evidence.count, np.int64))
+    sure = certainty.judge(evidence, alone, np.zeros((len(runs), 3)), encrypted=True).runs
+
+    assert np.all(sure[19:26] <= certainty.RUN_DOUBTFUL)
+    assert np.all(np.delete(sure, np.arange(18, 27)) > 0.99)

@@ -1,6 +1,7 @@
 """Protects the promise of alignment: what it claims is as it was in the intact file."""
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -11,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from jpegrescue.align.integer import CLAIM, align
+from jpegrescue.align.integer import CLAIM, CLAIM_LEAST, align
 from jpegrescue.jpeg.pixels import ColourSpace
 from jpegrescue.model.align import ALIGNED, LOST, PLACED, Alignment
 from jpegrescue.model.decode import Segment
@@ -46,9 +47,11 @@ def trial(seed: int, kinds: int) -> tuple[bytes, bytes, ColourSpace]:
     return intact, damaged(intact, at, seed), "grey" if mode == "L" else "ycc"
 
 
-def aligned(jpeg: bytes, space: ColourSpace = "ycc", preview: NDArray[np.uint8] | None = None) -> Alignment:
+def aligned(
+    jpeg: bytes, space: ColourSpace = "ycc", preview: NDArray[np.uint8] | None = None, *, encrypted: bool = True
+) -> Alignment:
     file = opened(jpeg)
-    alignment = align(file.data, file.structure, space, file.decoded, preview)
+    alignment = align(file.data, file.structure, space, file.decoded, preview, encrypted=encrypted)
     assert alignment is not None
     return alignment
 
@@ -94,7 +97,7 @@ def test_garbled_mcus_are_claimed_as_rarely_as_promised(kinds: int) -> None:
         claims += np.count_nonzero(claimed)
 
     assert claims > 4000
-    assert garbled <= max(1.0, (1 - CLAIM) * claims)
+    assert garbled <= max(1.0, (1 - CLAIM[1]) * claims)
 
 
 @pytest.mark.parametrize("kinds", [0, 1])
@@ -136,6 +139,54 @@ def test_what_is_called_aligned_is_exact_to_the_dc() -> None:
     assert wrong <= 0.01 * exact
 
 
+def quiet(intact: bytes, seed: int) -> bytes:
+    """A file in which one flipped bit changes a DC offset and nothing else, and others lose an MCU far behind it."""
+    whole, scan = opened(intact), opened(intact).structure.scans[0]
+    rng = np.random.default_rng(seed)
+    while True:
+        jpeg = bytearray(intact)
+        jpeg[scan.start + int(rng.integers(20, (scan.end - scan.start) // 4))] ^= 1 << int(rng.integers(8))
+        file = opened(bytes(jpeg))
+        moved = [(a[-1, 0, 0] != b[-1, 0, 0]).any() for a, b in zip(by_mcu(file), by_mcu(whole), strict=True)]
+        if file.stream.bit_start.size == whole.stream.bit_start.size and any(moved):
+            return damaged(bytes(jpeg), [0.8], seed)
+
+
+@pytest.mark.parametrize("quality", [75, 92])
+def test_what_lies_behind_a_quiet_error_is_not_called_aligned(quality: int) -> None:
+    """One flipped bit in a DC difference, no MCU lost: all behind it, most of the photo, was called aligned."""
+    exact = wrong = 0
+    for seed in range(12):
+        intact = encoded(NAMES[seed % 4], seed % 3, quality=quality)
+        alignment = aligned(quiet(intact, seed), encrypted=False)
+        whole = planes_by_mcu(opened(intact).decoded.planes, opened(intact))
+        ours = planes_by_mcu(alignment.planes, opened(intact))
+        same = np.all([(a == b).all(axis=(1, 2)) for a, b in zip(ours, whole, strict=True)], axis=0)
+        claims = alignment.certainty.reshape(-1) == ALIGNED
+        exact += np.count_nonzero(claims & same)
+        wrong += np.count_nonzero(claims & ~same)
+
+    assert exact > 100
+    assert wrong <= 0.01 * exact
+
+
+@pytest.mark.parametrize("name", NAMES[1:])
+@pytest.mark.parametrize("first", [9, 20])
+def test_intervals_of_another_photo_are_not_claimed(name: str, first: int) -> None:
+    """A foreign cluster brings restart markers with the right numbers along; whole intervals of it were claimed."""
+    intact, other = (encoded(each, restart=8) for each in ("astronaut", name))
+    starts = [[m.start() for m in re.finditer(b"\xff[\xd0-\xd7]", each)] for each in (intact, other)]
+    (a, b), (c, d) = ((part[first] + 40, part[first + 8] + 40) for part in starts)
+    alignment = aligned(intact[:a] + other[c:d] + intact[b:])
+    whole = planes_by_mcu(opened(intact).decoded.planes, opened(intact))
+    ours = planes_by_mcu(alignment.planes, opened(intact))
+    same = np.all([(x[..., 1:] == y[..., 1:]).all(axis=(1, 2)) for x, y in zip(ours, whole, strict=True)], axis=0)
+    claimed = alignment.certainty.reshape(-1) >= PLACED
+
+    assert np.count_nonzero(claimed & ~same) <= 2
+    assert np.count_nonzero(claimed) > 150
+
+
 @pytest.mark.parametrize("kinds", [0, 1])
 @pytest.mark.parametrize("seed", range(0, TRIALS, 3))
 def test_segments_say_what_the_planes_hold(seed: int, kinds: int) -> None:
@@ -174,7 +225,7 @@ def test_segments_are_consistent_in_themselves(seed: int, kinds: int) -> None:
         assert segment.bit_start == read.bit_start[segment.mcu_start]
         assert segment.bit_end == read.bit_end[segment.mcu_end - 1]
         if segment.grade != "uncertain":
-            assert segment.confidence >= CLAIM - 1e-4
+            assert segment.confidence >= CLAIM_LEAST - 1e-4
     for before, after in pairwise(segments):
         assert before.mcu_end <= after.mcu_start
         assert before.bit_end <= after.bit_start
@@ -198,7 +249,8 @@ def test_an_intact_file_stays_as_it_is() -> None:
     for ours, theirs in zip(alignment.planes, file.decoded.planes, strict=True):
         np.testing.assert_array_equal(ours.blocks, theirs.blocks)
     assert {segment.dc_offset for segment in alignment.segments} == {(0, 0, 0)}
-    assert np.mean(alignment.certainty == ALIGNED) > 0.9
+    assert np.mean(alignment.certainty >= PLACED) > 0.7
+    assert np.mean(alignment.certainty == ALIGNED) > 0.2
 
 
 def preview_of(name: str) -> NDArray[np.uint8]:
@@ -276,7 +328,7 @@ def test_a_scan_that_begins_too_late_has_no_known_dc() -> None:
 
 @pytest.mark.parametrize("lost", [1, 2, 5])
 def test_intervals_that_are_lost_leave_the_rest_in_place(lost: int) -> None:
-    intact = encoded("coffee", restart=24)
+    intact = encoded("coffee", size=(768, 512), restart=48)
     scan = opened(intact).structure.scans[0]
     markers = [intact.index(bytes([0xFF, 0xD0 + n % 8]), scan.start) for n in (2, 2 + lost)]
     jpeg = intact[: markers[0]] + intact[markers[1] :]
@@ -287,7 +339,7 @@ def test_intervals_that_are_lost_leave_the_rest_in_place(lost: int) -> None:
     claimed = alignment.certainty.reshape(-1) >= PLACED
 
     assert same[claimed].all()
-    assert claimed[24 * (3 + lost) :].mean() > 0.5
+    assert claimed[48 * (3 + lost) :].mean() > 0.5
 
 
 def test_files_of_several_scans_are_left_to_others() -> None:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from jpegrescue.align import _kernels_offsets as kernels
 from jpegrescue.align.evidence import Preview
-from jpegrescue.align.offsets import solve_offsets, split_where_offsets_change
+from jpegrescue.align.offsets import _skyline, solve_offsets, split_where_offsets_change
 from jpegrescue.align.place import Run
 from tests.align.readings import reading, with_offsets
 from tests.resync.damaged import encoded, photo, saved
@@ -161,3 +162,52 @@ def test_a_flat_picture_says_so_too() -> None:
     steps, _ = solved({180: (2, -2, 1)}, jpeg=flat)
 
     assert steps == [[0, 0, 0], [-2, 2, -1]]
+
+
+def test_one_messy_row_does_not_widen_the_system() -> None:
+    """With one band for all, runs that each meet two others would take as much room as those that meet hundreds."""
+    messy = [(i, 400 + i) for i in range(400)]
+    neat = [(i, i + 2) for i in range(800, 20_000)]
+    above, below = np.array(messy + neat).T
+    low, ends = _skyline(above, below, 20_002)
+
+    assert np.all(np.diff(low) >= 0)
+    assert np.all(low[below] <= above)
+    assert low[0] == 0
+    assert low[-1] == 19_999
+    assert ends[-1] + 1 == (np.arange(low.size) - low + 1).sum() < 300_000
+
+
+@pytest.mark.parametrize("step", [0.0, 16.0])
+def test_the_system_is_solved(step: float) -> None:
+    random = np.random.default_rng(4)
+    below = np.sort(random.integers(1, 60, 300))
+    above = np.maximum(below - random.integers(1, 12, 300), 0)
+    low, ends = _skyline(above, below, 60)
+    dense = np.diag(random.uniform(0.1, 1, 60))
+    for i, j, weight in zip(above, below, random.uniform(0.1, 3, 300), strict=True):
+        dense[[i, j], [i, j]] += weight
+        dense[[i, j], [j, i]] -= weight
+    right = random.normal(0, 50, 60)
+    expected = np.linalg.solve(dense, right)
+    matrix = np.concatenate([dense[j, low[j] : j + 1] for j in range(60)])
+    solution, doubt = np.zeros((2, 60))
+    kernels.eliminate(matrix, low, ends, right)
+    kernels.substitute(matrix, low, ends, right, step, solution, doubt)
+
+    if step:
+        np.testing.assert_array_equal(solution, np.round(solution))
+        assert abs(solution[0] * step - expected[0]) <= step / 2
+        assert np.all(doubt > 0)
+    else:
+        np.testing.assert_allclose(solution, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_sureness_is_handed_on_over_borders() -> None:
+    above, below = np.array([0, 0, 1, 2, 2]), np.array([1, 2, 2, 4, 4])
+    weight = np.zeros(5)
+    kernels.link(
+        above, below, np.array([0.9, 0.8, 0.5, 0.7, 0.6]), np.array([True, False, False, False, False]), weight
+    )
+
+    np.testing.assert_allclose(weight, [1.0, 0.8, 0.5 * (1.0 + 0.8) / 2, 0.0, 0.6 * 0.45])

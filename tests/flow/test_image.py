@@ -1,12 +1,15 @@
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from jpegrescue.flow.image import FoundFile, Wanted, decoded_share, process
-from jpegrescue.model.align import SCA_PARTS
+from jpegrescue.flow.restoration import Restoration, put_together
+from jpegrescue.model.align import SCA_PARTS, ScaPart
+from jpegrescue.model.decode import ComponentPlane
 from jpegrescue.model.evidence import ByteRange
 from jpegrescue.report.output import OutputFolder
 from tests.flow.conftest import damaged, photo
@@ -130,3 +133,22 @@ def test_pictures_of_other_colours_can_be_aligned_too(folder: OutputFolder, mode
     with Image.open(folder.path / "a.sca.png") as picture:
         assert picture.mode == ("L" if mode == "L" else "RGB")
     assert image.sca is not None
+
+
+@pytest.mark.parametrize("sca", [None, SCA_PARTS])
+def test_coefficients_make_room_while_a_file_is_put_together(
+    folder: OutputFolder, monkeypatch: pytest.MonkeyPatch, sca: tuple[ScaPart, ...] | None
+) -> None:
+    """They would take as much room as those that alignment reads anew; only the published method asks for them."""
+    seen: list[ComponentPlane] = []
+
+    def spy(*arguments: Any) -> Restoration:
+        seen.extend(arguments[2].planes)
+        return put_together(*arguments)
+
+    monkeypatch.setattr("jpegrescue.flow.image.put_together", spy)
+    image = process(_found(damaged(photo())), replace(ALL, align=True, sca=sca), folder)
+    kinds = [output.kind for output in image.outputs]
+    assert {"decoded", "aligned", "restored", "mask"} <= set(kinds)
+    assert ("sca" in kinds) == (sca is not None)
+    assert [bool(any(plane.blocks.strides)) for plane in seen] == [sca is not None] * 3

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jpegrescue.lab.train_certainty import examine, fit
+from jpegrescue.lab.train_certainty import Kind, examine, fit
 from tests.resync import damaged
 
 
@@ -12,11 +12,26 @@ def test_fit_finds_the_weights_of_a_logistic_model() -> None:
     assert fit(features, right) == pytest.approx([1.0, -2.0], abs=0.1)
 
 
-def test_what_damage_leaves_alone_is_found_right() -> None:
+@pytest.mark.parametrize("kind", ["cbc", "xts", "plain"])
+def test_what_damage_leaves_alone_is_found_right(kind: Kind) -> None:
     jpeg = damaged.saved(damaged.photo("astronaut"))
-    material = examine(jpeg, 5e-5, np.random.default_rng(3))
+    material = examine(jpeg, kind, 5e-5, np.random.default_rng(3))
     assert material is not None
     assert material.features.shape[0] == material.right.size == material.trusted.size
+    assert material.changes.shape[0] == material.changed.size == material.starts.size == material.right.size
     assert material.right.mean() > 0.9
     assert material.runs.shape[1] == 4
     assert material.runs[:, 0].sum() == material.right.size
+    assert material.starts.sum() == material.runs.shape[0]
+
+
+def test_changes_of_dc_offsets_are_found() -> None:
+    """Flipped bits move offsets now and then and leave all else alone; without any, nothing changes."""
+    jpeg = damaged.saved(damaged.photo("coffee"), quality=95)
+    found = [examine(jpeg, "plain", 3e-5, np.random.default_rng(seed)) for seed in range(8)]
+    intact = examine(jpeg, "plain", 0.0, np.random.default_rng(0))
+
+    assert sum(int(material.changed.sum()) for material in found if material is not None) >= 3
+    assert intact is not None
+    assert intact.right.all()
+    assert not intact.changed.any()
