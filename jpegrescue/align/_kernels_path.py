@@ -15,7 +15,8 @@ from jpegrescue.score._kernels_evidence import (
     HELD,
     HELD_VARIANCE,
     STATE,
-    below,
+    compare,
+    follow,
     logarithm,
     meet,
     previewed,
@@ -149,7 +150,7 @@ def path_odds(
     """
     components = kinds.size
     state = np.zeros((components, STATE))
-    own_state = np.zeros((components, STATE))
+    own_state, seen = np.zeros((components, STATE)), np.zeros((components, 3))
     above = np.zeros(components)
     owner = np.full(places, -1, np.int64)
     before, after = np.empty(left.size), np.empty(left.size)
@@ -189,10 +190,9 @@ def path_odds(
                     alike, gain = seam_gain(alike, left[t])
                     odds += gain
             if up >= 0 and owner[up] == n:
-                odds += below(
-                    lines, activity, columns, kinds, shape, scatter, contents, table,
-                    t - width, t, own_state, True,
-                )  # fmt: skip
+                odds += compare(
+                    lines, activity, columns, kinds, shape, scatter, contents, table, t - width, t, seen
+                ) + follow(seen, own_state, True)
                 for c in range(components):
                     state[c, BIAS], state[c, COVARIANCE] = own_state[c, BIAS], 0.0
                     state[c, BIAS_VARIANCE] = own_state[c, BIAS_VARIANCE]
@@ -200,10 +200,9 @@ def path_odds(
                 if over != owner[up]:
                     over = owner[up]
                     meet(state, offsets[over], variances[over])
-                odds += below(
-                    lines, activity, columns, kinds, shape, scatter, contents, table,
-                    up - path[over, 2], t, state, False,
-                )  # fmt: skip
+                odds += compare(
+                    lines, activity, columns, kinds, shape, scatter, contents, table, up - path[over, 2], t, seen
+                ) + follow(seen, state, False)
             if expected.shape[0] > 0:
                 odds += previewed(levels, expected, near, far, place, t, state)
             owner[place] = n

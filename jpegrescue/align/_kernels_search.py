@@ -27,14 +27,25 @@ from jpegrescue.align._kernels_path import (
 )
 from jpegrescue.align._kernels_pool import POOL, SOLID, SOURCES, age, compact, offer, place_in_pool
 from jpegrescue.compiled import kernel
-from jpegrescue.score._kernels_evidence import BIAS, BIAS_VARIANCE, COVARIANCE, STATE, below, meet, previewed, resolved
+from jpegrescue.score._kernels_evidence import (
+    BIAS,
+    BIAS_VARIANCE,
+    COVARIANCE,
+    STATE,
+    compare,
+    follow,
+    meet,
+    previewed,
+    resolved,
+)
 
 KEPT, KEPT_LEAST = 150 * 1024, 40 * 1024  # hypotheses so far behind the best are dropped, the less far
 CROWD, TIGHTER = 400, 2 * 1024  # the more there are
 FERTILE = 60 * 1024  # histories so far behind the best begin no new runs
 PATIENCE = 512  # solid ones may be so much farther behind for every MCU of garbage
 HOPELESS = 10 * 1024  # a new run that has lost so much is one
-GROWN = 40 * 1024
+GROWN = 40 * 1024  # and one that has gained so much is none
+FALLING = 60 * 1024  # by so much a new run may fall back at first
 SLOTS = 8
 HASH = 1_000_003  # of the shifts of a history
 REACH = 12
@@ -76,10 +87,10 @@ def search(
     parent = np.full((slots, SLOTS), -1, np.int64)
     member, over = np.full((slots, SLOTS), -1, np.int64), np.full((slots, SLOTS), -1, np.int64)
     identity, past = np.zeros((slots, SLOTS), np.int64), np.zeros((slots, SLOTS), np.int64)
-    alike = np.zeros((slots, SLOTS), np.int64)
+    alike, behind = np.zeros((slots, SLOTS), np.int64), np.zeros((slots, SLOTS), np.int64)
     state = np.zeros((slots, SLOTS, components, STATE))
     fresh_state = np.zeros((components, STATE))
-    own_state = np.zeros((components, STATE))
+    own_state, seen = np.zeros((components, STATE)), np.zeros((components, 3))
     above = np.zeros(components)
     # ends of histories: as they are now, and as they were one MCU before: garbage takes at least one
     pool_score = np.full((2, POOL), NOTHING)
@@ -138,6 +149,7 @@ def search(
                     score[slot, r] = pool_score[0, chosen] + error
                     floor[slot, r], alike[slot, r] = NOTHING, pool_alike[0, chosen]
                     entry[slot, r], parent[slot, r], member[slot, r], over[slot, r] = t, made, -1, -1
+                    behind[slot, r] = KEPT
                     identity[slot, r], past[slot, r] = identities, identities
                     identities += 1
                     made += 1
@@ -179,6 +191,7 @@ def search(
         best, live = NOTHING, 0
         new_low, new_high = slots, -1
         own, own_known = 0, False
+        common, looked = 0, -1  # what is said of this MCU below MCU `looked`, whatever their offsets
         for k in range(min(low, first), max(high, last) + 1):
             shift = k - half
             place = t + shift
@@ -192,7 +205,7 @@ def search(
             for r in range(SLOTS):
                 if score[k, r] == NOTHING:
                     continue
-                if score[k, r] < best_ever - kept or score[k, r] < floor[k, r]:
+                if score[k, r] < best_ever - min(kept, behind[k, r] + FALLING) or score[k, r] < floor[k, r]:
                     score[k, r] = NOTHING
                     continue
                 odds = 0
@@ -204,11 +217,10 @@ def search(
                         odds += gain
                 if up >= 0 and up - shift >= entry[k, r]:
                     if not own_known:
-                        own = below(
-                            lines, activity, columns, kinds, shape, scatter, contents, table,
-                            t - width, t, own_state, True,
-                        )  # fmt: skip
-                        own_known = True
+                        own = compare(
+                            lines, activity, columns, kinds, shape, scatter, contents, table, t - width, t, seen
+                        ) + follow(seen, own_state, True)
+                        own_known, looked = True, -1
                     odds += own
                     for c in range(components):
                         state[k, r, c, BIAS] = own_state[c, BIAS]
@@ -220,10 +232,12 @@ def search(
                         if over[k, r] != run:
                             over[k, r] = run
                             meet(state[k, r], offsets[run], variances[run])
-                        odds += below(
-                            lines, activity, columns, kinds, shape, scatter, contents, table,
-                            i, t, state[k, r], False,
-                        )  # fmt: skip
+                        if looked != i:
+                            common, looked = (
+                                compare(lines, activity, columns, kinds, shape, scatter, contents, table, i, t, seen),
+                                i,
+                            )
+                        odds += common + follow(seen, state[k, r], False)
                 if has_preview:
                     odds += previewed(levels, expected, near, far, place, t, state[k, r])
                 score[k, r] += tempered(odds)
@@ -258,16 +272,18 @@ def search(
                         if i >= 0:
                             meet(fresh_state, offsets[run], variances[run])
                     if i >= 0:
-                        odds += below(
-                            lines, activity, columns, kinds, shape, scatter, contents, table,
-                            i, t, fresh_state, False,
-                        )  # fmt: skip
+                        if looked != i:
+                            common, looked = (
+                                compare(lines, activity, columns, kinds, shape, scatter, contents, table, i, t, seen),
+                                i,
+                            )
+                        odds += common + follow(seen, fresh_state, False)
                 if has_preview:
                     odds += previewed(levels, expected, near, far, place, t, fresh_state)
                 total = value + tempered(odds)
                 if total <= score[k, target]:
                     continue
-                over[k, target] = run
+                over[k, target], behind[k, target] = run, max(best_ever - total, 0)
                 if pool_run[1, j] < 0:
                     if made >= runs.shape[0] - 1:
                         made = compact(runs, offsets, variances, made, parent, over, score, pool_run, pool_parent)
@@ -309,7 +325,7 @@ def search(
                 if value < best_ever - kept:
                     continue
                 if score[k, r] > floor[k, r] + GROWN:
-                    floor[k, r] = NOTHING
+                    floor[k, r], behind[k, r] = NOTHING, KEPT
                 j = member[k, r]
                 if j >= 0 and pool_identity[j] != identity[k, r]:
                     j = -1

@@ -37,7 +37,7 @@ class Evidence:
     `left`: int64 (MCUs,), log-odds that the MCU before is the left neighbour; `bit_start`, `bit_end`, `forced`,
     `limit`: int64 (MCUs,), as `_kernels_path.search` has them; `ends`: the scan's end is known and reached;
     `anchored`: the first MCU's DC predictor is known to be 0; `hit`: bool (MCUs,), decoded from unreadable bytes;
-    `certain`: bool (MCUs,), whether the place of the interval is sure.
+    `certain`: bool (MCUs,), whether the place of the interval is sure; `plain`, `closed`: see `contrast`.
     """
 
     borders: Borders
@@ -53,6 +53,8 @@ class Evidence:
     places: int
     ends: bool
     hit: NDArray[np.bool_]
+    plain: bool
+    closed: int
     anchored: bool = True
 
     @property
@@ -61,23 +63,9 @@ class Evidence:
         return self.left.size
 
     @property
-    def plain(self) -> bool:
-        """Whether neighbours can hardly be told from strangers, as in screenshots, documents and night shots."""
-        told = self.left[self.left != 0]
-        return not told.size or float(np.median(told)) < PLAIN
-
-    @property
     def error(self) -> int:
         """What a new run costs, 1/NAT nat; plain pictures have edges like errors, and places that are alike."""
         return ERROR_IN_PLAIN if self.plain else ERROR
-
-    @property
-    def closed(self) -> int:
-        """Odds of left borders, 1/NAT nat, from which on no run begins: less than most in the picture have."""
-        if self.plain:
-            return CLOSED_IN_PLAIN
-        middle, high = np.quantile(self.left[self.left != 0], (0.5, 0.75))
-        return int(np.clip(middle - 2 * (high - middle), CLOSED_LEAST, CLOSED_MOST))
 
     @property
     def bits_per_mcu(self) -> float:
@@ -119,8 +107,23 @@ class Evidence:
             places=self.places,
             ends=self.ends,
             hit=self.hit[::-1],
+            plain=self.plain,
+            closed=self.closed,
             anchored=False,
         )
+
+
+def contrast(left: NDArray[np.int64]) -> tuple[bool, int]:
+    """Of `Evidence.left`: how well neighbours can be told from strangers.
+
+    Whether they hardly can, as in screenshots, documents and night shots; odds of left borders, 1/NAT nat, from which
+    on no run begins: less than most in the picture have.
+    """
+    told = left[left != 0]
+    middle, high = np.quantile(told, (0.5, 0.75)) if told.size else (0.0, 0.0)
+    if middle < PLAIN:
+        return True, CLOSED_IN_PLAIN
+    return False, int(np.clip(middle - 2 * (high - middle), CLOSED_LEAST, CLOSED_MOST))
 
 
 def left_odds(borders: Borders, fresh: NDArray[np.bool_], width: int) -> tuple[NDArray[np.int64], BorderModel]:

@@ -20,7 +20,7 @@ from jpegrescue.model.evidence import ByteRange
 from jpegrescue.model.jpeg import Frame, JpegStructure
 from jpegrescue.model.thumbnail import ThumbnailMatch
 
-CLAIM = (0.99, 0.9975)
+CLAIM = (0.99, 0.9955)
 CLAIM_LEAST, WRONG_MOST = 0.98, 0.0005
 OFFSETS_SURE = 0.99
 SOUND = 0.5

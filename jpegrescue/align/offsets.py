@@ -23,7 +23,7 @@ ROUNDS = 10
 LIKE = 10.0  # neighbouring borders are wrong together: so many count as one
 ANCHOR, LOOSE = 1e9, 1e-9
 SURPRISE_MAX = 3.0  # standard deviations that a border can be off by
-CHANGE, CHANGE_ROOT, CHANGE_MCUS = 12.0, 1.6, 16
+CHANGE, CHANGE_ROOT, CHANGE_MCUS = 16.0, 2.0, 16
 
 
 def solve_offsets(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jpegrescue.align.evidence import Evidence, Preview, left_odds
+from jpegrescue.align.evidence import Evidence, Preview, contrast, left_odds
 from jpegrescue.jpeg import entropy
 from jpegrescue.jpeg.pixels import ColourSpace
 from jpegrescue.model.evidence import ByteRange
@@ -100,6 +100,7 @@ def _evidence(
     number, first = np.flatnonzero(inside), opens[inside]
     begun = (stream.interval[first] == number) & (stream.bit_start[first] == first_bit[number])
     forced[first[begun]] = first_mcu[number[begun]]
+    plain, closed = contrast(left)
     limit = np.append(first_mcu[1:], layout.mcus)[stream.interval]
     return Evidence(
         borders=borders,
@@ -115,5 +116,7 @@ def _evidence(
         places=layout.mcus,
         ends=ends,
         hit=hit,
+        plain=plain,
+        closed=closed,
         anchored=bool(forced[0] >= 0),
     )

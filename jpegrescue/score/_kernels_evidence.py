@@ -68,10 +68,10 @@ def contents_odds(contents, table, i, j):
 
 
 @kernel
-def below(lines, activity, columns, kinds, shape, scatter, contents, table, i, j, state, known):
-    """MCU `j` below `i`; `state` (components, STATE) is that of `j` under the run of `i` (`meet`) and is updated.
+def compare(lines, activity, columns, kinds, shape, scatter, contents, table, i, j, seen):
+    """What does not depend on offsets of MCU `j` below `i`; the odds of that.
 
-    Where both are `known` to have the same offset, only the bias is followed.
+    `seen`: float64 (components, 3), output: mean of the border, its variance between neighbours and between others.
     """
     total = contents_odds(contents, table, i, j)
     for c in range(kinds.size):
@@ -79,7 +79,19 @@ def below(lines, activity, columns, kinds, shape, scatter, contents, table, i, j
         active = ACTIVITY_BIN[min(4095, activity[c, 1, i] + activity[c, 0, j])]
         kind = kinds[c]
         total += shape[kind, active, SPREAD_BIN[min(8191, spread)]]
-        near, far = scatter[0, kind, active], scatter[1, kind, active]
+        seen[c, 0], seen[c, 1], seen[c, 2] = mean, scatter[0, kind, active], scatter[1, kind, active]
+    return total
+
+
+@kernel
+def follow(seen, state, known):
+    """Odds of what `compare` has seen, for MCUs whose run has `state` (components, STATE), which is updated.
+
+    Where both MCUs are `known` to have the same offset, only the bias is followed.
+    """
+    total = 0
+    for c in range(seen.shape[0]):
+        mean, near, far = seen[c, 0], seen[c, 1], seen[c, 2]
         drift = min(BIAS_SCATTER, 0.5 * near)
         noise = near - drift
         s = state[c]

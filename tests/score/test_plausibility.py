@@ -41,12 +41,12 @@ def below(borders: Borders, model: BorderModel, near: NDArray[np.int64], far: ND
     odds = []
     for i, j in zip(near, far, strict=True):
         state = np.zeros((borders.kinds.size, evidence.STATE))
-        odds.append(
-            evidence.below(
-                borders.horizontal, borders.activity, borders.columns, borders.kinds, model.shape, model.scatter,
-                borders.contents, model.contents, int(i), int(j), state, True,
-            )
+        seen = np.zeros((borders.kinds.size, 3))
+        common = evidence.compare(
+            borders.horizontal, borders.activity, borders.columns, borders.kinds, model.shape, model.scatter,
+            borders.contents, model.contents, int(i), int(j), seen,
         )  # fmt: skip
+        odds.append(common + evidence.follow(seen, state, True))
     return np.array(odds, np.int64)
 
 
