@@ -13,13 +13,6 @@ SCENE = blobs(480, 640, size=6.0)
 TRUSTED = np.ones((60, 80), np.bool_)
 
 
-@pytest.mark.parametrize("name", REACHES)
-def test_blurs_are_symmetric_and_add_up_to_one(name: str) -> None:
-    table = blur_table(name)
-    assert (table[0], table[-1]) == (0.0, 1.0)
-    np.testing.assert_allclose(table + table[::-1], 1, atol=1e-12)
-
-
 @pytest.mark.parametrize(
     ("resample", "names"),
     [

@@ -142,9 +142,9 @@ def test_coefficients_make_room_while_a_file_is_put_together(
     """They would take as much room as those that alignment reads anew; only the published method asks for them."""
     seen: list[ComponentPlane] = []
 
-    def spy(*arguments: Any) -> Restoration:
+    def spy(*arguments: Any, **named: Any) -> Restoration:
         seen.extend(arguments[2].planes)
-        return put_together(*arguments)
+        return put_together(*arguments, **named)
 
     monkeypatch.setattr("jpegrescue.flow.image.put_together", spy)
     image = process(_found(damaged(photo())), replace(ALL, align=True, sca=sca), folder)

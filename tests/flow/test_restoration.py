@@ -66,7 +66,7 @@ def grades(image: Entry) -> np.ndarray:
 
 def test_a_damaged_photo_is_put_together(folder: OutputFolder) -> None:
     original = scene(seed=2)
-    image = process(found(damaged(damaged(original, 0.35), 0.7)), ALL, folder)
+    image = process(found(damaged(damaged(original, 0.35), 0.7), encrypted=True), ALL, folder)
 
     assert (image.grade, image.claim, image.problems) == ("partly_restored", "none", ())
     assert [output.kind for output in image.outputs] == ["decoded", *MADE]
@@ -183,9 +183,13 @@ class StandIn:
     preview: np.ndarray | None = None
     bad: tuple[ByteRange, ...] | None = None
 
-    def __call__(self, _data, _structure, space, outcome, preview, bad) -> Alignment:  # type: ignore[no-untyped-def]
+    encrypted: bool | None = None
+
+    def __call__(  # type: ignore[no-untyped-def]
+        self, _data, _structure, space, outcome, preview, bad, *, encrypted
+    ) -> Alignment:
         assert (space, len(outcome.planes)) == ("ycc", 3)
-        self.preview, self.bad = preview, bad
+        self.preview, self.bad, self.encrypted = preview, bad, encrypted
         return Alignment(self.planes, self.certainty, (), self.thumbnail)
 
 
@@ -242,9 +246,9 @@ def test_a_preview_and_unreadable_bytes_reach_the_alignment_and_its_verdict_the_
     aligned.thumbnail = ThumbnailMatch("trusted", 0, (0, 0, 40, 40), 0.9, (1.0,) * 3, (0.0,) * 3, (2.0,) * 3)
     bad = (ByteRange(9000, 9016),)
 
-    image = process(found(damaged(data), bad=bad), ALL, folder)
+    image = process(found(damaged(data), bad=bad, encrypted=True), ALL, folder)
 
-    assert aligned.bad == bad
+    assert (aligned.bad, aligned.encrypted) == (bad, True)
     assert aligned.preview is not None
     assert np.abs(aligned.preview.astype(int) - np.asarray(small.convert("YCbCr"))).max() <= 1
     assert image.thumbnail_match == aligned.thumbnail
@@ -259,7 +263,7 @@ def test_a_preview_and_unreadable_bytes_reach_the_alignment_and_its_verdict_the_
 def test_a_bug_costs_what_rests_on_it_and_no_more(
     folder: OutputFolder, monkeypatch: pytest.MonkeyPatch, part: str, kept: list[str]
 ) -> None:
-    monkeypatch.setattr(restoration, part, lambda *_: 1 // 0)
+    monkeypatch.setattr(restoration, part, lambda *_, **__: 1 // 0)
     wanted = replace(ALL, sca=("alignment",))
 
     image = process(found(damaged(scene(320, 240))), wanted, folder)
