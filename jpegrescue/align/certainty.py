@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from jpegrescue.align import _kernels_sides as kernels
 from jpegrescue.align.evidence import Evidence
-from jpegrescue.align.place import Placement, Run
+from jpegrescue.align.place import AGREED, Placement, Run
 from jpegrescue.align.slips import slips
 from jpegrescue.score.plausibility import NAT
 
 REACH = 8
 PREVIEW_REACH, PREVIEW_ROWS = 64, 4
 MARGIN_SURE, MARGIN_ENOUGH, PREVIEW_MARGIN = 40 * NAT, 10 * NAT, 40 * NAT
-LEAD_SURE, SLIP_SURE = 160 * NAT, 40 * NAT
+LEAD_SURE, SLIP_SURE, SLIP_ALONE = 160 * NAT, 40 * NAT, 120 * NAT
 SMALL, LARGE = 13, 40
 LONG_ROWS, VOUCHED, SECTOR_BITS = 4, 10 * NAT, 3500
 RUN_SURE, RUN_LIKELY, RUN_DOUBTFUL = 0.9998, 0.99, 0.5
@@ -211,16 +211,17 @@ def _runs_sure(evidence: Evidence, placement: Placement, offsets: NDArray[np.flo
         )
         confirmed |= by_preview >= PREVIEW_MARGIN
     if placement.contested:
-        confirmed &= slips(evidence, runs) >= SLIP_SURE
+        confirmed &= _held(evidence, placement)
         begun &= confirmed
     size = np.array([run.stop - run.start for run in runs])
-    begun |= ended & ((size >= LONG_ROWS * evidence.width) | (margin >= MARGIN_SURE))
+    begun |= ended & ((size >= LONG_ROWS * evidence.width) | ((margin >= MARGIN_SURE) & (not evidence.plain)))
     if runs and (evidence.forced[1:] >= 0).any():
         begun &= _vouched(evidence, runs, offsets)
     clear = (margin >= np.where(size >= LARGE, MARGIN_ENOUGH, MARGIN_SURE)) & (size >= SMALL)
     sure = np.where(clear, RUN_SURE, np.where(margin >= MARGIN_ENOUGH, RUN_LIKELY, RUN_DOUBTFUL))
-    certain = np.where(begun, RUN_SURE, np.where(confirmed, sure, RUN_DOUBTFUL))
-    return np.minimum(certain, RUN_LIKELY) if evidence.plain else certain
+    if evidence.plain:
+        confirmed[:] = False  # borders of such pictures fit in many places
+    return np.where(begun, RUN_SURE, np.where(confirmed, sure, RUN_DOUBTFUL))
 
 
 def _vouched(evidence: Evidence, runs: Sequence[Run], offsets: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -269,6 +270,14 @@ def _short_of_a_sector(evidence: Evidence, runs: Sequence[Run], trusted: NDArray
 
 def _confirmed(placement: Placement, run: Run) -> bool:
     return float(np.median(placement.lead[run.start : run.stop])) >= LEAD_SURE
+
+
+def _held(evidence: Evidence, placement: Placement) -> NDArray[np.bool_]:
+    """Which runs would lose much if they, and what goes with them, were moved; more where both ends disagree."""
+    runs = placement.path.runs
+    agreed = np.array([float(np.median(placement.lead[run.start : run.stop])) >= AGREED for run in runs], np.bool_)
+    held: NDArray[np.bool_] = slips(evidence, runs) >= np.where(agreed, SLIP_SURE, SLIP_ALONE)
+    return held
 
 
 def fixed(evidence: Evidence, run: Run) -> bool:

@@ -154,3 +154,16 @@ def test_intervals_that_fit_nothing_around_them_are_doubted() -> None:
 
     assert np.all(sure[19:26] <= certainty.RUN_DOUBTFUL)
     assert np.all(np.delete(sure, np.arange(18, 27)) > 0.99)
+
+
+def test_in_a_plain_picture_borders_confirm_nothing() -> None:
+    """What both searches agree on, in the midst of the scan, is not sure there."""
+    evidence = reading(encoded("coffee")).evidence
+    path = rated(evidence, [Run(0, 120, 0), Run(130, 250, 0), Run(260, evidence.count, 0)])
+    placement = Placement(path, np.full(evidence.count, AGREED))
+    photo, plain = (
+        certainty.judge(each, placement, path.offsets, encrypted=True).runs
+        for each in (evidence, replace(evidence, plain=True))
+    )
+
+    assert photo[1] > plain[1] == certainty.RUN_DOUBTFUL

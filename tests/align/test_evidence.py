@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from jpegrescue.align.evidence import left_odds
+from jpegrescue.align.evidence import CLOSED_IN_PLAIN, ERROR, ERROR_IN_PLAIN, contrast, left_odds
 from jpegrescue.score.borders import look_at_borders
 from tests.align.readings import reading
-from tests.resync.damaged import NAMES, damaged, encoded, opened, true_places
+from tests.resync.damaged import NAMES, damaged, encoded, opened, screenshot, true_places
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -71,3 +71,20 @@ def test_a_single_mcu_hears_nothing() -> None:
     left, _ = left_odds(borders, file.stream.fresh, 1)
 
     assert left.tolist() == [0]
+
+
+def test_a_screenshot_is_plain_and_photos_are_not() -> None:
+    flat = reading(screenshot()).evidence
+
+    assert (flat.plain, flat.closed, flat.error) == (True, CLOSED_IN_PLAIN, ERROR_IN_PLAIN)
+    assert flat.mirrored().plain
+    for name in NAMES:
+        for jpeg in (encoded(name), damaged(encoded(name), [0.3, 0.6])):
+            evidence = reading(jpeg).evidence
+            assert (evidence.plain, evidence.error) == (False, ERROR)
+            assert np.mean(evidence.left[evidence.left != 0] > evidence.closed) > 0.5
+
+
+def test_a_picture_that_says_nothing_is_plain() -> None:
+    assert contrast(np.zeros(9, np.int64)) == (True, CLOSED_IN_PLAIN)
+    assert contrast(np.zeros(0, np.int64)) == (True, CLOSED_IN_PLAIN)

@@ -28,6 +28,7 @@ from tests.resync.damaged import (
     photo,
     planes_by_mcu,
     saved,
+    screenshot,
     true_places,
 )
 
@@ -367,3 +368,19 @@ def test_intervals_that_cannot_be_counted_are_not_claimed(name: str, restart: in
         ours = planes_by_mcu(alignment.planes, opened(intact))
         same = np.all([(x[..., 1:] == y[..., 1:]).all(axis=(1, 2)) for x, y in zip(ours, whole, strict=True)], axis=0)
         assert np.count_nonzero(~same[alignment.certainty.reshape(-1) >= PLACED]) <= 3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_in_a_plain_picture_only_what_an_end_of_the_scan_holds_is_claimed(seed: int) -> None:
+    """One line of text goes with another as well as with its own."""
+    intact = screenshot()
+    jpeg = damaged(intact, [0.3, 0.6], seed)
+    alignment, evidence = aligned(jpeg), reading(jpeg).evidence
+    truth = true_places(opened(jpeg), opened(intact))
+    shift, grade = (per_mcu(alignment.segments, truth.size, name) for name in ("shift", "grade"))
+    claimed = np.flatnonzero(np.isin(grade, ["placed", "aligned"]))
+
+    assert evidence.plain
+    assert (alignment.certainty > LOST).mean() > 0.9
+    assert all(at + shift[at] == truth[at] for at in claimed)
+    assert {shift[at] for at in claimed} <= {0, evidence.places - evidence.count}

@@ -63,3 +63,19 @@ def test_density_is_that_of_the_nearest_mcus(sizes: list[int]) -> None:
     for t in range(len(sizes)):
         assert before[t] == pytest.approx(np.mean(sizes[max(0, t - kernels.NEIGHBOURS + 1) : t + 1]))
         assert after[t] == pytest.approx(np.mean(sizes[t : t + kernels.NEIGHBOURS]))
+
+
+@given(st.lists(st.integers(0, 40 * NAT), max_size=12))
+def test_margins_that_are_alike_add_what_they_say_less_the_price(odds: list[int]) -> None:
+    alike, total = 0, 0
+    for each in odds:
+        alike, gain = kernels.seam_gain(alike, each)
+        total += gain
+    assert total == max(0, sum(min(each, kernels.SEAM_MOST) for each in odds) - kernels.SEAM_ALIKE)
+
+
+@given(st.integers(0, 500), st.floats(0, 500))
+def test_a_count_that_is_kept_costs_what_such_errors_are_rare(garbage: int, lost: float) -> None:
+    kept = kernels.jump_cost(garbage, garbage, lost)
+    assert kept <= np.log(1 / kernels.COUNT_KEPT) * NAT + 8
+    assert kept <= kernels.jump_cost(garbage, garbage + 1, lost)

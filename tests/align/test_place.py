@@ -6,11 +6,25 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
-from jpegrescue.align.place import Run, from_start, place, rated
+from jpegrescue.align import place as module
+from jpegrescue.align.evidence import Evidence
+from jpegrescue.align.place import Path, Run, from_start, place, rated
 from tests.align.readings import places_of, reading, true_path
-from tests.resync.damaged import NAMES, damaged, encoded, garbage, opened, saved, true_places
+from tests.resync.damaged import (
+    NAMES,
+    damaged,
+    encoded,
+    garbage,
+    opened,
+    saved,
+    screenshot,
+    spliced,
+    true_places,
+)
 
 KINDS = [(2, "RGB"), (1, "RGB"), (0, "RGB"), (0, "L")]
 SECONDS = 20.0  # some hundred times what is needed
@@ -167,3 +181,122 @@ def test_the_end_is_used_only_where_it_is_known() -> None:
 
     assert place(evidence).lead.any()
     assert not place(replace(evidence, ends=False)).lead.any()
+
+
+def sides_placed(path: Path, truth: np.ndarray) -> tuple[float, float]:
+    """Shares of the MCUs before and behind the widest gap that lie where they belong."""
+    found, sound = places_of(path.runs, truth.size), np.flatnonzero(truth >= 0)
+    gap = int(np.argmax(np.diff(sound))) + 1
+    before, behind = (float(np.mean(found[part] == truth[part])) for part in (sound[:gap], sound[gap:]))
+    return before, behind
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "start", "stop"),
+    [("coffee", "chelsea", 0.3, 0.4), ("chelsea", "rocket", 0.45, 0.55), ("astronaut", "coffee", 0.45, 0.55)],
+)
+def test_a_stretch_of_another_picture_is_left_out(
+    name: str, other: str, start: float, stop: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It decodes to more MCUs than are missing, so that neither search gets past it, nor can go over to the other."""
+    intact = encoded(name, size=(512, 384))
+    jpeg = spliced(intact, encoded(other, size=(512, 384)), start, stop)
+    evidence, truth = reading(jpeg).evidence, true_places(opened(jpeg), opened(intact))
+    forward = from_start(evidence)
+    backward = rated(evidence, module._turned(module._search(evidence.mirrored()), evidence))
+    found = place(evidence, forward).path
+
+    assert min(sides_placed(found, truth)) > 0.98
+    assert np.count_nonzero(places_of(found.runs, truth.size)[truth < 0] >= 0) < 0.2 * np.count_nonzero(truth < 0)
+    assert max(min(sides_placed(path, truth)) for path in (forward, backward)) < 0.1
+    monkeypatch.setattr(module, "_bridges", lambda *_: [])
+    assert min(sides_placed(place(evidence, forward).path, truth)) < 0.1
+
+
+def three_runs() -> tuple[Evidence, list[Run]]:
+    """A photo, and its runs as if there were errors between them."""
+    evidence = reading(encoded("coffee", size=(512, 384))).evidence
+    runs = [Run(0, 200, 0), Run(210, 500, 0), Run(510, evidence.count, 0)]
+    return evidence, runs
+
+
+@pytest.mark.parametrize("off", [-4, 3, 6])
+def test_a_stretch_that_is_off_is_moved_to_where_the_other_path_has_it(off: int) -> None:
+    evidence, right = three_runs()
+    wrong = rated(evidence, module._shifted(right, 1, 1, off, evidence.places))
+    other = rated(evidence, [Run(30, 200, -20), right[1], Run(510, evidence.count - 9, 9)])
+    moved = [path for path, stretch in module._moved(evidence, wrong, other) if stretch == slice(210, 500)]
+
+    assert wrong.runs[1].shift == off
+    assert [path.runs for path in moved] == [tuple(right)]
+    assert moved[0].odds > max(wrong.odds, other.odds)
+
+
+def test_what_each_end_has_right_is_put_together_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No path that goes over from one to the other is right throughout here: the distance has to be taken over."""
+    evidence, right = three_runs()
+    forward = rated(evidence, module._shifted(right, 1, 1, 4, evidence.places))
+    backward = [Run(30, 200, -20), right[1], Run(510, evidence.count - 9, 9)]
+    monkeypatch.setattr(module, "_turned", lambda *_: backward)
+
+    assert {run.shift for run in place(evidence, forward).path.runs} == {0}
+    monkeypatch.setattr(module, "ROUNDS", 0)
+    assert {run.shift for run in place(evidence, forward).path.runs} != {0}
+
+
+@st.composite
+def shifts(draw: st.DrawFn) -> tuple[list[Run], int, int, int, int]:
+    """Runs that lie in order and in the picture, and what `_shifted` is to do with them."""
+    steps = draw(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 20), st.integers(0, 9)), min_size=1, max_size=8))
+    runs, stream, at = list[Run](), 0, 0
+    for garbage_before, size, missing in steps:
+        stream, at = stream + garbage_before, at + missing
+        runs.append(Run(stream, stream + size, at - stream))
+        stream, at = stream + size, at + size
+    first = draw(st.integers(0, len(runs) - 1))
+    last = draw(st.integers(first, len(runs) - 1))
+    return runs, first, last, draw(st.integers(-120, 120)), at + draw(st.integers(0, 30))
+
+
+@given(shifts())
+def test_what_is_moved_stays_in_order_and_in_the_picture(case: tuple[list[Run], int, int, int, int]) -> None:
+    runs, first, last, distance, places = case
+    moved = module._shifted(runs, first, last, distance, places)
+    bounds = [(run.start, run.stop, run.start + run.shift, run.stop + run.shift) for run in moved]
+
+    assert all(start < stop for start, stop, _, _ in bounds)
+    assert all(a[1] <= b[0] and a[3] <= b[2] for a, b in itertools.pairwise(bounds))
+    assert all(low >= 0 and high <= places for _, _, low, high in bounds)
+    for run in moved:
+        (number,) = [n for n, each in enumerate(runs) if each.start <= run.start and run.stop <= each.stop]
+        assert run.shift == runs[number].shift + (distance if first <= number <= last else 0)
+
+
+@given(shifts())
+def test_what_is_not_moved_stays_as_it_is(case: tuple[list[Run], int, int, int, int]) -> None:
+    runs, first, last, _, places = case
+
+    assert module._shifted(runs, first, last, 0, places) == runs
+
+
+@given(shifts())
+def test_what_is_moved_has_priority_over_what_lies_there(case: tuple[list[Run], int, int, int, int]) -> None:
+    """All of it keeps its place unless that is outside of the picture."""
+    runs, first, last, distance, places = case
+    moved = module._shifted(runs, first, last, distance, places)
+    found = {at + run.shift for run in moved for at in range(run.start, run.stop)}
+    wanted = {at + run.shift + distance for run in runs[first : last + 1] for at in range(run.start, run.stop)}
+
+    assert {at for at in wanted if 0 <= at < places} <= found
+
+
+def test_in_a_plain_picture_nothing_is_moved_that_need_not_be() -> None:
+    intact = screenshot()
+    evidence = reading(intact).evidence
+    torn = evidence.left.copy()
+    torn[100:110] = -40 * 1024  # what would part any photo
+
+    assert evidence.plain
+    assert evidence.count == evidence.places
+    assert place(replace(evidence, left=torn)).path.runs == (Run(0, evidence.places, 0),)
+    assert len(place(replace(evidence, left=torn, plain=False)).path.runs) > 1

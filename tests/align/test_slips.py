@@ -8,13 +8,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
+from jpegrescue.align.certainty import SLIP_SURE
 from jpegrescue.align.place import Run
-from jpegrescue.align.slips import NEVER, slips
+from jpegrescue.align.slips import NEVER, REACH, ROWS, _moves, slips
 from jpegrescue.score.plausibility import NAT
-from tests.align.readings import reading
+from tests.align.readings import reading, true_path
+from tests.resync.damaged import NAMES, damaged, encoded, framed, garbage
 
 WIDTH, HEIGHT, FRAME = 512, 320, 16
 COLUMNS = WIDTH // 16
+FIRST_ROW = 0.02  # of the scan
 
 
 def photo(*, framed: bool) -> bytes:
@@ -65,3 +68,66 @@ def test_a_run_that_hangs_in_the_air_is_in_doubt() -> None:
 def test_hardly_anything(runs: list[Run]) -> None:
     evidence = reading(photo(framed=False)).evidence
     assert slips(evidence, runs).shape == (len(runs),)
+
+
+def behind_the_error(jpeg: bytes, at: float) -> int:
+    """Odds of the place of what lies behind one error, put where it belongs."""
+    broken = damaged(jpeg, [at])
+    runs = true_path(broken, jpeg).runs
+    assert len(runs) == 2
+    return int(slips(reading(broken).evidence, runs)[1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("at", [FIRST_ROW, 0.5])
+def test_where_margins_differ_right_places_are_sure(name: str, at: float) -> None:
+    assert SLIP_SURE < behind_the_error(encoded(name), at) < NEVER
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_margins_that_are_alike_leave_an_error_in_the_first_row_in_doubt(name: str) -> None:
+    """Nothing above tells how many MCUs it took, and moved, the frame goes on at the other side."""
+    doubtful = behind_the_error(framed(name), FIRST_ROW)
+
+    assert doubtful < 0.7 * behind_the_error(encoded(name), FIRST_ROW)
+    assert doubtful < 0.7 * behind_the_error(framed(name), 0.5)
+
+
+def test_a_frame_can_hide_an_error_altogether() -> None:
+    assert behind_the_error(framed("chelsea"), FIRST_ROW) < SLIP_SURE
+
+
+def test_a_stretch_between_two_errors_is_sure_where_no_way_to_move_it_is_cheap() -> None:
+    """It moves alone, or along with those before or behind it."""
+    jpeg = damaged(encoded("coffee"), [0.3, 0.6])
+    odds = slips(reading(jpeg).evidence, true_path(jpeg, encoded("coffee")).runs)
+
+    assert odds.shape == (3,)
+    assert odds.min() > SLIP_SURE
+
+
+@pytest.mark.parametrize("off", [-3, 2, 5])
+def test_a_wrong_place_is_not_sure(off: int) -> None:
+    evidence = reading(encoded("coffee")).evidence
+    runs = [Run(0, 120, 0), Run(130, 250, off), Run(260, evidence.count, 0)]
+
+    assert slips(evidence, runs)[1] < SLIP_SURE
+    assert slips(evidence, [Run(0, 120, 0), Run(130, 250, 0), Run(260, evidence.count, 0)])[1] > SLIP_SURE
+
+
+@pytest.mark.parametrize("width", [1, 3, 12, 24, 400])
+def test_moves_are_the_same_backwards_with_signs_turned(width: int) -> None:
+    moves = _moves(width)
+
+    np.testing.assert_array_equal(moves, -moves[::-1])
+    assert {*range(1, REACH + 1), *(row * width for row in range(1, ROWS + 1))} == set(moves[moves > 0].tolist())
+    assert np.all(np.diff(moves) > 0)
+
+
+def test_there_is_an_answer_for_everything() -> None:
+    evidence = reading(garbage(encoded("coffee"))).evidence
+    many = [Run(at, at + 1, 0) for at in range(0, min(evidence.count, evidence.places), 3)]
+
+    assert slips(evidence, []).shape == (0,)
+    assert slips(evidence, many).shape == (len(many),)
+    assert np.all(slips(evidence, many) <= NEVER)

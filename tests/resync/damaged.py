@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 from skimage import data as photos
 
 from jpegrescue.jpeg import entropy
@@ -66,6 +66,31 @@ def garbage(jpeg: bytes, seed: int = 1) -> bytes:
     scan = parse(jpeg).scans[0]
     noise = np.random.default_rng(seed).integers(0, 255, scan.end - scan.start).astype(np.uint8)
     return jpeg[: scan.start] + noise.tobytes() + jpeg[scan.end :]
+
+
+def spliced(jpeg: bytes, other: bytes, start: float, stop: float) -> bytes:
+    """`jpeg` with a stretch of its scan, as shares of its length, overwritten by that of another file."""
+    scan, strange = parse(jpeg).scans[0], parse(other).scans[0]
+    a, b = (scan.start + int(share * (scan.end - scan.start)) for share in (start, stop))
+    begin = strange.start + (strange.end - strange.start) // 3
+    return jpeg[:a] + other[begin : begin + b - a] + jpeg[b:]
+
+
+def framed(name: str, frame: int = 48) -> bytes:
+    """A photo between two black bars, `frame` samples wide: its margins are alike."""
+    samples = np.array(photo(name))
+    samples[:, :frame] = samples[:, -frame:] = 0
+    return saved(Image.fromarray(samples))
+
+
+def screenshot(size: tuple[int, int] = SIZE) -> bytes:
+    """Lines of text on white under a bar: most MCUs look alike."""
+    picture = Image.new("RGB", size, (250, 250, 250))
+    draw = ImageDraw.Draw(picture)
+    for line in range(size[1] // 28):
+        draw.text((20, 10 + line * 28), f"Line {line} of some text on a page", fill=(0, 0, 0))
+    draw.rectangle((0, 0, size[0] - 1, 8), fill=(60, 90, 160))
+    return saved(picture)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,3 +78,26 @@ def test_an_anchored_run_learns_nothing(above: float) -> None:
     kernels.meet(state, np.array([300.0]), np.array([above]))
     difference_seen(state, 123.0, 10.0)
     assert kernels.resolved(state[0]) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_second_run_above_is_met_with_all_that_is_known_by_then(seed: int) -> None:
+    """By the filter's own correction; what a preview says comes before the second run, and again under it."""
+    rng = np.random.default_rng(seed)
+    mean, variances = rng.normal(0, 100, 3), rng.uniform(200, 20_000, 3)
+    state, seen = started(float(mean[OWN]), float(variances[OWN])), []
+    above = FIRST
+    for step in ("meet", "border", "border", "preview", "meet", "border", "border", "preview", "border"):
+        value, noise = float(rng.normal(0, 150)), float(rng.uniform(300, 5000))
+        if step == "meet":
+            above = SECOND if seen else FIRST
+            kernels.meet(state, mean[above : above + 1], variances[above : above + 1])
+        elif step == "preview":
+            kernels._hold(state[0], value, noise)
+            seen.append(([1.0, 0.0, 0.0], value, noise))
+        else:
+            s = state[0]
+            kernels._correct(s, value - s[kernels.OFFSET], noise + s[kernels.OFFSET_VARIANCE], False)
+            seen.append(([1.0, *(-float(above == n) for n in (FIRST, SECOND))], value, noise))
+        wanted = conditioned(mean, np.diag(variances), seen)
+        np.testing.assert_allclose(kernels.resolved(state[0]), wanted, rtol=1e-6, atol=1e-6)
