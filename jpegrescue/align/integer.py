@@ -123,9 +123,9 @@ def _grades(
     claim = _enough(sure.mcus, claim)
     for run, offsets in zip(runs, exact, strict=True):
         part = slice(run.start, run.stop)
-        # what changes offsets unseen changes those of all that follows
+        # what changes offsets unseen changes those of all that follows; a plain picture's borders would not show it
         exactly = sure.mcus[part] * float(offsets.prod()) * np.cumprod(1 - changes[part])
-        claimed = np.where(exactly >= OFFSETS_SURE, ALIGNED, PLACED)
+        claimed = np.where((exactly >= OFFSETS_SURE) & (not evidence.plain), ALIGNED, PLACED)
         guessed = np.where(sure.sound[part] < SOUND, LOST, UNCERTAIN)
         grades[part] = np.where((sure.mcus[part] >= claim) & ~evidence.hit[part], claimed, guessed)
     return grades
