@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jpegrescue.align._kernels_path import NOTHING, PARENT, STRANGERS
+from jpegrescue.align._kernels_path import NOTHING, PARENT, SHIFT, START, STOP, STRANGERS
 from jpegrescue.compiled import inlined, kernel
 
 POOL, SOURCES = 64, 6  # ends that are kept, and those that may go on at one shift
@@ -100,3 +100,13 @@ def age(ends, j):
     shift[1, j], parent[1, j], run[1, j], alike[1, j] = shift[0, j], parent[0, j], -1, alike[0, j]
     for c in range(offset.shape[2]):
         offset[1, j, c], variance[1, j, c] = offset[0, j, c], variance[0, j, c]
+
+
+@inlined
+def keep(runs, offsets, variances, made, ends, old, j):
+    """Write the run that history `j` ends with, now or one MCU ago (`old`), as number `made`."""
+    _, start, stop, shift, parent, _, offset, variance, _ = ends
+    runs[made, START], runs[made, STOP] = start[old, j], stop[old, j]
+    runs[made, SHIFT], runs[made, PARENT] = shift[old, j], parent[old, j]
+    for c in range(offset.shape[2]):
+        offsets[made, c], variances[made, c] = offset[old, j, c], variance[old, j, c]

@@ -25,7 +25,7 @@ from jpegrescue.align._kernels_path import (
     strange,
     tempered,
 )
-from jpegrescue.align._kernels_pool import POOL, SOLID, SOURCES, age, compact, offer, place_in_pool
+from jpegrescue.align._kernels_pool import POOL, SOLID, SOURCES, age, compact, keep, offer, place_in_pool
 from jpegrescue.compiled import kernel
 from jpegrescue.score._kernels_evidence import (
     BIAS,
@@ -140,10 +140,8 @@ def search(
                         made = compact(runs, offsets, variances, made, parent, over, score, pool_run, pool_parent)
                         if made >= runs.shape[0] - 1:
                             return -1, 0
-                    runs[made, START], runs[made, STOP] = pool_start[0, chosen], pool_stop[0, chosen]
-                    runs[made, SHIFT], runs[made, PARENT] = pool_shift[0, chosen], pool_parent[0, chosen]
+                    keep(runs, offsets, variances, made, ends, 0, chosen)
                     for c in range(components):
-                        offsets[made, c], variances[made, c] = pool_offset[0, chosen, c], pool_variance[0, chosen, c]
                         for q in range(STATE):
                             state[slot, r, c, q] = 0.0
                     score[slot, r] = pool_score[0, chosen] + error
@@ -289,10 +287,7 @@ def search(
                         made = compact(runs, offsets, variances, made, parent, over, score, pool_run, pool_parent)
                         if made >= runs.shape[0] - 1:
                             return -1, 0
-                    runs[made, START], runs[made, STOP] = pool_start[1, j], pool_stop[1, j]
-                    runs[made, SHIFT], runs[made, PARENT] = pool_shift[1, j], pool_parent[1, j]
-                    for c in range(components):
-                        offsets[made, c], variances[made, c] = pool_offset[1, j, c], pool_variance[1, j, c]
+                    keep(runs, offsets, variances, made, ends, 1, j)
                     pool_run[1, j] = made
                     made += 1
                 if run < 0 and up >= 0 and i >= 0:
@@ -369,8 +364,5 @@ def search(
         return made, best
     if pool_score[0, ended] == NOTHING:
         return -1, 0
-    runs[made, START], runs[made, STOP] = pool_start[0, ended], pool_stop[0, ended]
-    runs[made, SHIFT], runs[made, PARENT] = pool_shift[0, ended], pool_parent[0, ended]
-    for c in range(components):
-        offsets[made, c] = pool_offset[0, ended, c]
+    keep(runs, offsets, variances, made, ends, 0, ended)
     return made, pool_score[0, ended]

@@ -86,7 +86,7 @@ def describe(evidence: Evidence, runs: Sequence[Run], offsets: NDArray[np.float6
     """Features of the MCUs of every run, float64 (MCUs of the run, features)."""
     at, owner = owners(evidence, runs)
     odds = np.zeros(evidence.places, np.int64)
-    kernels.odds_above(*_arrays(evidence), at, owner, offsets, evidence.width, odds)
+    kernels.odds_above(*evidence.for_borders(), at, owner, offsets, evidence.width, odds)
     under = np.concatenate((odds[evidence.width :], np.zeros(evidence.width, np.int64)))
     chances = hit_chances(evidence, runs)
     described = []
@@ -112,7 +112,7 @@ def _rival(
     for start, stop, other in parts:
         if 0 <= other < len(runs) and start < stop and runs[other].shift != run.shift:
             kernels.odds_elsewhere(
-                *_arrays(evidence),
+                *evidence.for_borders(),
                 at,
                 owner,
                 offsets,
@@ -177,7 +177,7 @@ def margins(evidence: Evidence, runs: Sequence[Run], offsets: NDArray[np.float64
     """By how much the borders of every run speak for its place against those up to `REACH` MCUs away, 1/NAT nat."""
     at, owner = owners(evidence, runs)
     out = np.zeros(len(runs), np.int64)
-    kernels.margins(*_arrays(evidence), at, owner, offsets, evidence.width, runs_as_array(runs), REACH, out)
+    kernels.margins(*evidence.for_borders(), at, owner, offsets, evidence.width, runs_as_array(runs), REACH, out)
     return out
 
 
@@ -232,7 +232,7 @@ def _vouched(evidence: Evidence, runs: Sequence[Run], offsets: NDArray[np.float6
     """
     at, owner = owners(evidence, runs)
     odds = np.zeros(evidence.places, np.int64)
-    kernels.odds_above(*_arrays(evidence), at, owner, offsets, evidence.width, odds)
+    kernels.odds_above(*evidence.for_borders(), at, owner, offsets, evidence.width, odds)
     begun = np.array([fixed(evidence, run) for run in runs], np.bool_)
     ended = np.array([complete(evidence, run) for run in runs], np.bool_)
     whole, seamless = begun & ended, np.zeros(len(runs), np.bool_)
@@ -319,17 +319,3 @@ def owners(evidence: Evidence, runs: Sequence[Run]) -> tuple[NDArray[np.int64], 
         at[run.start + run.shift : run.stop + run.shift] = np.arange(run.start, run.stop)
         owner[run.start + run.shift : run.stop + run.shift] = index
     return at, owner
-
-
-def _arrays(evidence: Evidence) -> tuple[NDArray[np.generic], ...]:
-    borders, above = evidence.borders, evidence.above
-    return (
-        borders.horizontal,
-        borders.activity,
-        borders.columns,
-        borders.kinds,
-        above.shape,
-        above.scatter,
-        borders.contents,
-        above.contents,
-    )

@@ -72,6 +72,34 @@ class Evidence:
         """Mean of the scan."""
         return float(self.bit_end[-1] - self.bit_start[0]) / (self.places if self.ends else self.count)
 
+    def for_borders(self) -> tuple[NDArray[np.generic], ...]:
+        """What kernels ask for that look at borders between MCUs above each other."""
+        borders, above = self.borders, self.above
+        return (
+            borders.horizontal,
+            borders.activity,
+            borders.columns,
+            borders.kinds,
+            above.shape,
+            above.scatter,
+            borders.contents,
+            above.contents,
+        )
+
+    def for_paths(self) -> tuple[NDArray[np.generic] | float, ...]:
+        """What kernels ask for that weigh paths."""
+        preview = self.preview
+        stream = (self.left, self.bit_start, self.bit_end, self.bits_per_mcu)
+        return (
+            *self.for_borders(),
+            *stream,
+            preview.levels,
+            preview.expected,
+            preview.near,
+            preview.far,
+            self.forced,
+        )
+
     def mirrored(self) -> "Evidence":
         """The same read backwards, from the last MCU to the first; only for scans without forced places."""
         looked = self.borders

@@ -101,36 +101,19 @@ def rated(evidence: Evidence, runs: Sequence[Run]) -> Path:
 
 def gains(evidence: Evidence, runs: Sequence[Run]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Odds that each MCU of the stream adds, int64 (MCUs,), 1/NAT nat; offsets as in `Path`."""
-    borders, preview = evidence.borders, evidence.preview
-    gains = np.zeros(evidence.count, np.int64)
-    offsets = np.zeros((len(runs), borders.kinds.size))
+    gained = np.zeros(evidence.count, np.int64)
+    offsets = np.zeros((len(runs), evidence.borders.kinds.size))
     kernels.path_odds(
-        borders.horizontal,
-        borders.activity,
-        borders.columns,
-        borders.kinds,
-        evidence.above.shape,
-        evidence.above.scatter,
-        borders.contents,
-        evidence.above.contents,
-        evidence.left,
-        evidence.bit_start,
-        evidence.bit_end,
-        evidence.bits_per_mcu,
-        preview.levels,
-        preview.expected,
-        preview.near,
-        preview.far,
-        evidence.forced,
+        *evidence.for_paths(),
         evidence.width,
         evidence.places,
         _final(evidence),
         evidence.error,
         np.array([(run.start, run.stop, run.shift) for run in runs], np.int64).reshape(-1, 3),
-        gains,
+        gained,
         offsets,
     )
-    return gains, offsets
+    return gained, offsets
 
 
 def _final(evidence: Evidence) -> int:
@@ -140,31 +123,14 @@ def _final(evidence: Evidence) -> int:
 
 
 def _search(evidence: Evidence) -> list[Run]:
-    borders, preview = evidence.borders, evidence.preview
-    components = borders.kinds.size
+    components = evidence.borders.kinds.size
     half = min(abs(evidence.count - evidence.places) + evidence.places // 16 + MARGIN, evidence.places, HALF_MAX)
     fixed = np.flatnonzero(evidence.forced >= 0)
     half = max(half, int(np.abs(evidence.forced[fixed] - fixed).max(initial=0)))
     room = min(max(RUNS_MIN, 4 * evidence.count), RUNS_MAX)
     runs, offsets = np.empty((room, 4), np.int64), np.empty((room, components))
     last, _ = _kernels_search.search(
-        borders.horizontal,
-        borders.activity,
-        borders.columns,
-        borders.kinds,
-        evidence.above.shape,
-        evidence.above.scatter,
-        borders.contents,
-        evidence.above.contents,
-        evidence.left,
-        evidence.bit_start,
-        evidence.bit_end,
-        evidence.bits_per_mcu,
-        preview.levels,
-        preview.expected,
-        preview.near,
-        preview.far,
-        evidence.forced,
+        *evidence.for_paths(),
         evidence.limit,
         evidence.width,
         evidence.places,
@@ -231,13 +197,14 @@ def _bridges(evidence: Evidence, forward: Path, backward: Path) -> list[list[Run
 def _lead(evidence: Evidence, best: Path, forward: Path, backward: Path) -> NDArray[np.int64]:
     """See `Placement`."""
     chosen, first, second = (_places(path, evidence) for path in (best, forward, backward))
-    lead = np.where((first == second) & (chosen == first), AGREED, 0)
+    agreed = (first == second) & (chosen == first)
+    lead = np.full(evidence.count, AGREED)
+    rivalled = np.zeros(evidence.count, np.bool_)
     for other in (forward, backward):
         for path, stretch in _moved(evidence, best, other):
-            inside = lead[stretch]
-            less = max(best.odds - path.odds, 0)
-            lead[stretch] = np.where((inside == 0) | ((inside < AGREED) & (inside > less)), less, inside)
-    return lead
+            lead[stretch] = np.minimum(lead[stretch], max(best.odds - path.odds, 0))
+            rivalled[stretch] = True
+    return np.where(agreed, AGREED, np.where(rivalled, lead, 0))
 
 
 def _moved(evidence: Evidence, path: Path, other: Path) -> list[tuple[Path, slice]]:
@@ -248,23 +215,23 @@ def _moved(evidence: Evidence, path: Path, other: Path) -> list[tuple[Path, slic
     """
     away = _places(other, evidence) - _places(path, evidence)
     placed = _places(other, evidence) >= 0
-    stretches: list[list[int]] = []
+    stretches: list[tuple[int, int, int]] = []
     for number, run in enumerate(path.runs):
         known = away[run.start : run.stop][placed[run.start : run.stop]]
         if not known.size:
             continue
         distance = int(np.median(known))
         if stretches and stretches[-1][2] == distance:
-            stretches[-1][1] = number
+            stretches[-1] = (stretches[-1][0], number, distance)
         else:
-            stretches.append([number, number, distance])
+            stretches.append((number, number, distance))
     moved = []
-    size = {id(each): path.runs[each[1]].stop - path.runs[each[0]].start for each in stretches}
-    for each in sorted((each for each in stretches if each[2]), key=lambda each: -size[id(each)])[:CANDIDATES]:
-        first, last, distance = each
-        runs = _shifted(path.runs, first, last, distance, evidence.places)
-        moved.append((rated(evidence, runs), slice(path.runs[first].start, path.runs[last].stop)))
-    return moved
+    for first, last, distance in stretches:
+        if distance:
+            stretch = slice(path.runs[first].start, path.runs[last].stop)
+            moved.append((stretch, _shifted(path.runs, first, last, distance, evidence.places)))
+    moved.sort(key=lambda each: each[0].start - each[0].stop)
+    return [(rated(evidence, runs), stretch) for stretch, runs in moved[:CANDIDATES]]
 
 
 def _shifted(runs: Sequence[Run], first: int, last: int, distance: int, places: int) -> list[Run]:

@@ -300,3 +300,13 @@ def test_in_a_plain_picture_nothing_is_moved_that_need_not_be() -> None:
     assert evidence.count == evidence.places
     assert place(replace(evidence, left=torn)).path.runs == (Run(0, evidence.places, 0),)
     assert len(place(replace(evidence, left=torn, plain=False)).path.runs) > 1
+
+
+def test_a_tie_with_one_end_is_no_lead_however_far_behind_the_other_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    evidence = reading(encoded("coffee")).evidence
+    paths = [rated(evidence, [Run(0, 200, 0), Run(200, evidence.places - shift, shift)]) for shift in (0, 1, 2)]
+    best, near, far = (replace(path, odds=odds) for path, odds in zip(paths, (900, 900, 100), strict=True))
+    rivals = {id(near): near, id(far): far}
+    monkeypatch.setattr(module, "_moved", lambda _evidence, _path, other: [(rivals[id(other)], slice(200, 300))])
+    lead = module._lead(evidence, best, near, far)
+    assert not lead[200:300].any()
