@@ -5,13 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jpegrescue.score import _kernels_evidence as kernels
 from jpegrescue.score.borders import Borders
-from jpegrescue.score.plausibility import NAT, BorderModel, calibrated, count_pairs
+from jpegrescue.score.plausibility import NAT, BorderModel
 
 ERROR, ERROR_IN_PLAIN, PLAIN = 12 * NAT, 60 * NAT, 2 * NAT
 CLOSED_LEAST, CLOSED_MOST, CLOSED_IN_PLAIN = 0, 3 * NAT, -2 * NAT
-_ASTRAY = 37  # MCUs away, at most, that stand for unrelated ones when a file's own counts are made
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,29 +150,3 @@ def contrast(left: NDArray[np.int64]) -> tuple[bool, int]:
     if middle < PLAIN:
         return True, CLOSED_IN_PLAIN
     return False, int(np.clip(middle - 2 * (high - middle), CLOSED_LEAST, CLOSED_MOST))
-
-
-def left_odds(borders: Borders, fresh: NDArray[np.bool_], width: int) -> tuple[NDArray[np.int64], BorderModel]:
-    """Log-odds for `Evidence.left` and the calibrated model for what lies above, as long as nothing is placed.
-
-    The file's own counts come from MCUs that follow each other in the stream, nearly all of which are neighbours.
-    """
-    follows = np.flatnonzero(~fresh)
-    follows = follows[follows % width > 0]
-    astray = (follows - follows * 7919 % _ASTRAY - 2) % max(borders.mcus, 1)
-    own = np.stack([count_pairs(borders, False, follows - 1, follows), count_pairs(borders, False, astray, follows)])
-    beside, above = calibrated(own, above=False), calibrated(own, above=True)
-    odds = np.zeros(borders.mcus, np.int64)
-    kernels.stream_odds(
-        borders.vertical,
-        borders.activity,
-        borders.rows,
-        borders.kinds,
-        beside.shape,
-        beside.scatter,
-        borders.contents,
-        beside.contents,
-        fresh,
-        odds,
-    )
-    return odds, above

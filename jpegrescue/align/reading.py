@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jpegrescue.align.evidence import Evidence, Preview, contrast, left_odds
+from jpegrescue.align.evidence import Evidence, Preview, contrast
 from jpegrescue.jpeg import entropy
 from jpegrescue.jpeg.pixels import ColourSpace
 from jpegrescue.model.evidence import ByteRange
@@ -14,15 +14,11 @@ from jpegrescue.model.jpeg import Frame, JpegStructure, Scan
 from jpegrescue.resync.decode import picture_frame
 from jpegrescue.resync.restarts import Intervals, anchor
 from jpegrescue.resync.stream import Stream, decode_stream
-from jpegrescue.score.borders import CHROMA, LUMA, ComponentLayout, look_at_borders
+from jpegrescue.score.borders import ComponentLayout, component_layouts, look_at_borders
+from jpegrescue.score.neighbours import left_odds
 from jpegrescue.score.plausibility import NAT
 
 UNREADABLE = -10 * NAT
-_KINDS: dict[ColourSpace, tuple[int, ...]] = {
-    "grey": (LUMA,),
-    "ycc": (LUMA, CHROMA, CHROMA),
-    "ycck": (LUMA, CHROMA, CHROMA, LUMA),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +55,13 @@ def read_scan(
     stream = decode_stream(stripped, layout, intervals)
     if stream.bit_start.size == 0:
         return None
-    layouts = _layouts(structure, frame, scan, space)
+    layouts = component_layouts(structure, frame, scan, space)
     start, end = stripped.file_bits(stream.bit_start), stripped.file_bits(stream.bit_end - 1) + 1
     hit = np.zeros(start.size, np.bool_)
     for part in bad:
         hit |= (start < 8 * part.end) & (end > 8 * part.start)
     evidence = _evidence(stream, layout, layouts, intervals, hit, ends=ends)
     return Reading(frame, scan, layouts, stream, evidence, start, end)
-
-
-def _layouts(structure: JpegStructure, frame: Frame, scan: Scan, space: ColourSpace) -> tuple[ComponentLayout, ...]:
-    kinds = _KINDS.get(space, (LUMA,) * len(frame.components))
-    return tuple(
-        ComponentLayout(
-            frame.components[part.index].horizontal,
-            frame.components[part.index].vertical,
-            kinds[part.index],
-            entropy.natural_steps(structure.quantisation[frame.components[part.index].quantisation]),
-        )
-        for part in scan.components
-    )
 
 
 def _evidence(

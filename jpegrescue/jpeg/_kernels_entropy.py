@@ -74,7 +74,7 @@ def destuff(data, restarts, out, drop_at, drop_length, drop_kind):
 
 
 @inlined
-def _load(data, p):
+def load(data, p):
     """64 bits from bit address `p`, left-aligned; at least 57 of them are real."""
     i = p >> 3
     word = (
@@ -91,7 +91,7 @@ def _load(data, p):
 
 
 @inlined
-def _top(bits, count):
+def top(bits, count):
     return (bits >> (64 - count)) & ((1 << count) - 1)
 
 
@@ -104,9 +104,9 @@ def _extend(value, size):
 
 
 @inlined
-def _long_code(bits, table, code_max, code_delta, symbols):
+def long_code(bits, table, code_max, code_delta, symbols):
     """Symbol and length of a code longer than FAST_BITS (T.81 figure F.16); length 17 if there is none."""
-    code = _top(bits, 16)
+    code = top(bits, 16)
     length = FAST_BITS + 1
     while length <= 16 and (code >> (16 - length)) > code_max[table, length]:
         length += 1
@@ -118,13 +118,13 @@ def _long_code(bits, table, code_max, code_delta, symbols):
 @inlined
 def _decode_block(data, p, fast, code_max, code_delta, symbols, dc_table, ac_table, zigzag, out, base):
     """One block (T.81 F.2.2): AC coefficients into `out[base:base + 64]`; returns (status, p, DC difference)."""
-    bits = _load(data, p)
+    bits = load(data, p)
     left = 64 - (p & 7)
-    entry = np.int64(fast[dc_table, _top(bits, FAST_BITS)])
+    entry = np.int64(fast[dc_table, top(bits, FAST_BITS)])
     length = entry & 31
     size = (entry >> 5) & 15
     if entry == 0:
-        size, length = _long_code(bits, dc_table, code_max, code_delta, symbols)
+        size, length = long_code(bits, dc_table, code_max, code_delta, symbols)
         if length > 16:
             return INVALID_CODE, p, 0
     if size > DC_SIZE_MAX:
@@ -132,16 +132,16 @@ def _decode_block(data, p, fast, code_max, code_delta, symbols, dc_table, ac_tab
     bits <<= length
     difference = 0
     if size > 0:
-        difference = _extend(_top(bits, size), size)
+        difference = _extend(top(bits, size), size)
         bits <<= size
     p += length + size
     left -= length + size
     k = 1
     while k < 64:
         if left < 27:
-            bits = _load(data, p)
+            bits = load(data, p)
             left = 64 - (p & 7)
-        entry = np.int64(fast[ac_table, _top(bits, FAST_BITS)])
+        entry = np.int64(fast[ac_table, top(bits, FAST_BITS)])
         value = entry >> 16
         length = entry & 31
         if value != 0:
@@ -154,7 +154,7 @@ def _decode_block(data, p, fast, code_max, code_delta, symbols, dc_table, ac_tab
             size = (entry >> 5) & 15
             run = (entry >> 9) & 15
             if entry == 0:
-                symbol, length = _long_code(bits, ac_table, code_max, code_delta, symbols)
+                symbol, length = long_code(bits, ac_table, code_max, code_delta, symbols)
                 if length > 16:
                     return INVALID_CODE, p, 0
                 size = symbol & 15
@@ -176,7 +176,7 @@ def _decode_block(data, p, fast, code_max, code_delta, symbols, dc_table, ac_tab
                 bits <<= length
                 left -= length
                 p += length
-                out[base + zigzag[k]] = _extend(_top(bits, size), size)
+                out[base + zigzag[k]] = _extend(top(bits, size), size)
                 length = size
                 k += 1
         bits <<= length

@@ -195,3 +195,12 @@ def stream_odds(lines, activity, rows, kinds, shape, scatter, contents, table, f
         if not fresh[t]:
             odds = beside(lines, activity, rows, kinds, shape, scatter, t - 1, t)
             out[t] = odds + contents_odds(contents, table, t - 1, t)
+
+
+@kernel
+def stacked_odds(lines, activity, columns, kinds, shape, scatter, contents, table, width, out):
+    """For every MCU of a stream, that the one `width` before lies above it and has the same offsets."""
+    seen, state = np.empty((kinds.size, 3)), np.zeros((kinds.size, STATE))
+    for t in range(width, out.size):
+        odds = compare(lines, activity, columns, kinds, shape, scatter, contents, table, t - width, t, seen)
+        out[t] = odds + follow(seen, state, True)

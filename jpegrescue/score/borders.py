@@ -7,11 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jpegrescue.jpeg import _kernels_pixels as pixels
+from jpegrescue.jpeg.entropy import natural_steps
+from jpegrescue.jpeg.pixels import ColourSpace
+from jpegrescue.model.jpeg import Frame, JpegStructure, Scan
 from jpegrescue.score import _kernels_borders as kernels
 
 LUMA, CHROMA = 0, 1
 _AT_ONCE = 2048  # MCUs transformed at a time
 _AMPLITUDE_BIN = np.minimum(kernels.CONTENTS - 1, np.floor(1.5 * np.log2(1 + np.arange(16384) / 8))).astype(np.int8)
+_KINDS: dict[ColourSpace, tuple[int, ...]] = {
+    "grey": (LUMA,),
+    "ycc": (LUMA, CHROMA, CHROMA),
+    "ycck": (LUMA, CHROMA, CHROMA, LUMA),
+}
 _COUNT_BIN = np.minimum(kernels.CONTENTS - 1, np.floor(2 * np.log2(1 + np.arange(256) / 4))).astype(np.int8)
 
 
@@ -49,6 +57,22 @@ class Borders:
     def mcus(self) -> int:
         """MCUs of the stream."""
         return int(self.contents.shape[1])
+
+
+def component_layouts(
+    structure: JpegStructure, frame: Frame, scan: Scan, space: ColourSpace
+) -> tuple[ComponentLayout, ...]:
+    """Components of a scan with all of the frame's."""
+    kinds = _KINDS.get(space, (LUMA,) * len(frame.components))
+    return tuple(
+        ComponentLayout(
+            frame.components[part.index].horizontal,
+            frame.components[part.index].vertical,
+            kinds[part.index],
+            natural_steps(structure.quantisation[frame.components[part.index].quantisation]),
+        )
+        for part in scan.components
+    )
 
 
 def look_at_borders(coefficients: Sequence[NDArray[np.int16]], layouts: Sequence[ComponentLayout]) -> Borders:

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from jpegrescue.align.evidence import CLOSED_IN_PLAIN, ERROR, ERROR_IN_PLAIN, contrast, left_odds
-from jpegrescue.score.borders import look_at_borders
+from jpegrescue.align.evidence import CLOSED_IN_PLAIN, ERROR, ERROR_IN_PLAIN, contrast
 from tests.align.readings import reading
 from tests.resync.damaged import NAMES, damaged, encoded, opened, screenshot, true_places
 
@@ -63,14 +62,6 @@ def test_read_backwards_the_last_comes_first() -> None:
     assert back.bits_per_mcu == evidence.bits_per_mcu
     assert not back.anchored
     assert np.all(back.forced == -1)
-
-
-def test_a_single_mcu_hears_nothing() -> None:
-    file = opened(encoded("coffee", size=(16, 16)))
-    borders = look_at_borders(file.stream.coefficients, file.layouts)
-    left, _ = left_odds(borders, file.stream.fresh, 1)
-
-    assert left.tolist() == [0]
 
 
 def test_a_screenshot_is_plain_and_photos_are_not() -> None:

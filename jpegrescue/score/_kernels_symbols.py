@@ -1,0 +1,260 @@
+"""Kernels that weigh Huffman symbols while they decode them: do they look like a photo, or like random bits?
+
+Random bits decode to symbols whose probability is what their code's length says; the symbols of a photo depend on where
+in its block each one stands, and on what came before. So every symbol adds the logarithm of what the model expects of it
+there, and its code's length: log-odds, in 1/NAT nat, that the bits are those of a picture and not a garbled cipher
+block. Bits of magnitudes say nothing here.
+"""
+
+import numpy as np
+
+from jpegrescue.compiled import inlined, kernel
+from jpegrescue.jpeg._kernels_entropy import AC_SIZE_MAX, DC_SIZE_MAX, FAST_BITS, load, long_code, top
+
+LEVELS, SHAPES, DC_SIZES, SYMBOLS = 10, 5, 12, 256
+FIRST_LEVEL = 4
+FAILURE = 8 * 1024  # what a place counts where decoding fails, against a photo
+LEVEL = np.searchsorted(np.array([1, 2, 3, 5, 8, 12, 18, 27, 40]), np.arange(65), side="right").astype(np.int64)
+"""Of the number of non-zero AC coefficients in the component's block before: what the model takes for how busy it is."""
+SIZE = np.array([int(value).bit_length() for value in range(1 << FAST_BITS)], np.int64)
+
+
+@inlined
+def symbol_at(bits, table, fast, code_max, code_delta, symbols):
+    """The AC symbol that `bits` begin with: (run, size, bits of code and magnitude); a length of 0 if there is none.
+
+    `bits`: as `load` gives them, 27 at least.
+    """
+    entry = np.int64(fast[table, top(bits, FAST_BITS)])
+    value = entry >> 16
+    if value != 0:
+        return (entry >> 9) & 15, SIZE[abs(value)], entry & 31
+    if entry != 0:
+        size = (entry >> 5) & 15
+        return (entry >> 9) & 15, size, (entry & 31) + size
+    symbol, length = long_code(bits, table, code_max, code_delta, symbols)
+    if length > 16:
+        return 0, 0, 0
+    return symbol >> 4, symbol & 15, length + (symbol & 15)
+
+
+@inlined
+def shape(number, last, total):
+    """Of the `number` non-zero coefficients of a block so far: sizes of the `last` one and of all in `total`."""
+    if number == 0:
+        return 0
+    return min(last, 3) + (1 if total > 2 * number else 0)
+
+
+@inlined
+def weigh_block(data, p, block, state, fast, code_max, code_delta, symbols, ac_odds, dc_odds):
+    """One block: (whether it decodes, bit behind it, log-odds); see `jpeg._kernels_entropy` for the tables.
+
+    Args:
+        data: uint8, bytes without stuffing, then PADDING.
+        p: bit address.
+        block: int64 (5,), component, column, row, DC and AC table.
+        state: int64 (2, components), level and size of the DC difference of the block before; updated.
+        fast, code_max, code_delta, symbols: look-ups.
+        ac_odds: int16 (components, LEVELS, 64, SHAPES, SYMBOLS).
+        dc_odds: int16 (components, DC_SIZES, DC_SIZES).
+    """
+    c, dc_table, ac_table = block[0], block[3], block[4]
+    bits = load(data, p)
+    entry = np.int64(fast[dc_table, top(bits, FAST_BITS)])
+    length = entry & 31
+    size = (entry >> 5) & 15
+    if entry == 0:
+        size, length = long_code(bits, dc_table, code_max, code_delta, symbols)
+        if length > 16:
+            return False, p, 0
+    if size > DC_SIZE_MAX:
+        return False, p, 0
+    odds = np.int64(dc_odds[c, state[1, c], size])
+    state[1, c] = size
+    p += length + size
+    bits = load(data, p)
+    left = 64 - (p & 7)
+    level = state[0, c]
+    number, last, total = 0, 0, 0
+    k = 1
+    while k < 64:
+        if left < 27:
+            bits = load(data, p)
+            left = 64 - (p & 7)
+        run, size, length = symbol_at(bits, ac_table, fast, code_max, code_delta, symbols)
+        if length == 0:
+            return False, p, odds
+        odds += ac_odds[c, level, k, shape(number, last, total), 16 * run + size]
+        p += length
+        bits <<= length
+        left -= length
+        if size == 0:
+            if run == 0:
+                break
+            k += 16
+            if run != 15 or k > 64:
+                return False, p, odds
+        else:
+            k += run + 1
+            if k > 64 or size > AC_SIZE_MAX:
+                return False, p, odds
+            number += 1
+            last = size
+            total += size
+    state[0, c] = LEVEL[number]
+    return True, p, odds
+
+
+@inlined
+def forget(state):
+    """As at the start of a scan, and behind a restart marker."""
+    for c in range(state.shape[1]):
+        state[0, c] = FIRST_LEVEL
+        state[1, c] = 0
+
+
+@inlined
+def padded(data, p, end):
+    """Whether nothing but padding, at most seven bits that are ones, lies between `p` and `end` (T.81 F.1.2.3)."""
+    if p > end or end - p > 7:
+        return False
+    while p < end:
+        if not (data[p >> 3] >> (7 - (p & 7))) & 1:
+            return False
+        p += 1
+    return True
+
+
+@kernel
+def weigh_stream(
+    data,
+    intervals,
+    blocks,
+    fast,
+    code_max,
+    code_delta,
+    symbols,
+    ac_odds,
+    dc_odds,
+    resumed,
+    start,
+    odds,
+    failed,
+    states,
+    first,
+    bins,
+):
+    """Decode every interval to its last bit by the robust rule, and weigh its MCUs.
+
+    Args:
+        data: uint8, bytes without stuffing, then PADDING.
+        intervals: int64 (n, 2), first bit and end bit of every interval.
+        blocks: int64 (blocks per MCU, 5): component, column, row, DC and AC table.
+        fast, code_max, code_delta, symbols, ac_odds, dc_odds: see `weigh_block`.
+        resumed: int64 (room,), output: bit behind the MCU before, where each MCU should have begun.
+        start: int64 (room,), output: bit where it did begin, in ascending order.
+        odds: int64 (room,), output: its log-odds.
+        failed: bool (room,), output: whether decoding failed between the MCU before and this one.
+        states: int8 (room, 2, components), output: state of `weigh_block` at its start.
+        first: int64 (n + 1,), output: first MCU of every interval, and their number.
+        bins: int64, output, zeroed: log-odds of every 64 bits.
+
+    Returns:
+        MCUs decoded, fewer than `room` - 1. `resumed`, `start`, `failed` and `states` have one entry more.
+    """
+    components = ac_odds.shape[0]
+    state = np.empty((2, components), np.int64)
+    ends, weights = np.empty((2, blocks.shape[0]), np.int64)
+    room = start.size - 1
+    m = 0
+    failed[0] = False
+    for interval in range(intervals.shape[0]):
+        p, end = intervals[interval, 0], intervals[interval, 1]
+        first[interval] = m
+        forget(state)
+        resumed[m] = p
+        while m < room and p < end and not padded(data, p, end):
+            for c in range(components):
+                states[m, 0, c], states[m, 1, c] = state[0, c], state[1, c]
+            q = p
+            ok = True
+            for b in range(blocks.shape[0]):
+                ok, q, weights[b] = weigh_block(
+                    data, q, blocks[b], state, fast, code_max, code_delta, symbols, ac_odds, dc_odds
+                )
+                ends[b] = q
+                if not ok or q > end:
+                    ok = False
+                    break
+            if ok:
+                start[m], odds[m] = p, 0
+                for b in range(blocks.shape[0]):
+                    odds[m] += weights[b]
+                    _spread(bins, p, ends[b], weights[b])
+                    p = ends[b]
+                m += 1
+                resumed[m], failed[m] = p, False
+                continue
+            for c in range(components):
+                state[0, c], state[1, c] = states[m, 0, c], states[m, 1, c]
+            if not failed[m]:
+                failed[m] = True
+                bins[p >> 6] -= FAILURE
+            p += 1
+        if not padded(data, p, end):
+            failed[m] = True
+    first[intervals.shape[0]] = m
+    start[m] = intervals[intervals.shape[0] - 1, 1]
+    return m
+
+
+@inlined
+def _spread(bins, start, end, weight):
+    for i in range(start >> 6, ((end - 1) >> 6) + 1):
+        share = min(end, (i + 1) << 6) - max(start, i << 6)
+        bins[i] += weight * share // (end - start)
+
+
+@kernel
+def count_symbols(
+    data, start, wanted, states, blocks, fast, code_max, code_delta, symbols, kinds, ac_counts, dc_counts
+):
+    """Add the symbols of MCUs that decode to the histograms.
+
+    `start`, `states`: as `weigh_stream` gives them; `wanted`: bool (MCUs,); `kinds`: int64 (components,);
+    `ac_counts`: int64 (kinds, LEVELS, 64, SHAPES, SYMBOLS); `dc_counts`: int64 (kinds, DC_SIZES, DC_SIZES).
+    """
+    state = np.empty((2, kinds.size), np.int64)
+    for m in range(wanted.size):
+        if not wanted[m]:
+            continue
+        for c in range(kinds.size):
+            state[0, c], state[1, c] = states[m, 0, c], states[m, 1, c]
+        p = start[m]
+        for b in range(blocks.shape[0]):
+            c, dc_table, ac_table = blocks[b, 0], blocks[b, 3], blocks[b, 4]
+            bits = load(data, p)
+            entry = np.int64(fast[dc_table, top(bits, FAST_BITS)])
+            length = entry & 31
+            size = (entry >> 5) & 15
+            if entry == 0:
+                size, length = long_code(bits, dc_table, code_max, code_delta, symbols)
+            dc_counts[kinds[c], state[1, c], size] += 1
+            state[1, c] = size
+            p += length + size
+            number, last, total = 0, 0, 0
+            k = 1
+            while k < 64:
+                run, size, length = symbol_at(load(data, p), ac_table, fast, code_max, code_delta, symbols)
+                ac_counts[kinds[c], state[0, c], k, shape(number, last, total), 16 * run + size] += 1
+                p += length
+                k += run + 1
+                if size == 0:
+                    if run == 0:
+                        break
+                else:
+                    number += 1
+                    last = size
+                    total += size
+            state[0, c] = LEVEL[number]
