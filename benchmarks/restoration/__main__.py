@@ -6,7 +6,7 @@
 Each trial takes a photo, damages it with `simulate`, runs `restore` on the ciphertext with its key (on the damaged file
 where there is no cipher) and judges the run with `evaluate`. Results are kept in WORK/cache and never made twice for
 the same photo, mode, seed and code, so that a run that was stopped goes on where it was. Writes restoration.md and
-restoration.png into OUT and prints the table.
+restoration.png into OUT and prints the tables.
 
 `--seeds tuning` is the default: whatever is tuned sees those seeds only. Figures for documents come from `--seeds
 reporting`, whose results nobody tunes on.
@@ -25,7 +25,7 @@ from benchmarks.photos import default_folder
 from benchmarks.restoration.modes import Mode, all_modes, smoke_modes, subset_modes
 from benchmarks.restoration.photos import CLASSES, Photo, collect
 from benchmarks.restoration.seeds import seeds
-from benchmarks.restoration.tables import figure, markdown, problems
+from benchmarks.restoration.tables import POOR, POOR_RATE, figure, markdown, poor, previews, problems
 from benchmarks.restoration.trial import Trial, code_digest, kept_or_made
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,9 @@ def main() -> int:
     arguments.out.mkdir(parents=True, exist_ok=True)
     text = (
         f"{len(photos)} files, {len(trials)} trials, {arguments.seeds} seeds, {arguments.repeats} per file; "
-        f"code {code_digest()}\n\n{markdown(trials)}\nProblems and wrong claims:\n\n{problems(trials)}"
+        f"code {code_digest()}\n\n{markdown(trials)}\nRestored, with and without a preview:\n\n{previews(trials)}\n"
+        f"Restored below {POOR:g} dB at {POOR_RATE}:\n\n{poor(trials)}\n"
+        f"Problems and wrong claims:\n\n{problems(trials)}"
     )
     (arguments.out / "restoration.md").write_text(text, encoding="utf-8")
     figure(trials, arguments.out / "restoration.png")

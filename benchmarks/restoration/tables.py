@@ -33,6 +33,8 @@ NAMED_FROM = 0.01
 """Of the MCUs of a file that are claimed: if more are wrong, the file is named. Each is claimed by odds, so that some
 must be."""
 PICTURE_COLUMNS = ("dB", "median", "SSIM", "holes dB")
+POOR, POOR_RATE = 30.0, "1e-05"
+"""Files are named whose `restored` has less Y-PSNR, dB, in modes of this rate."""
 Group = dict[tuple[str, str], list[Trial]]
 
 
@@ -57,6 +59,33 @@ def markdown(trials: Sequence[Trial]) -> str:
         cells.append(f"{1e6 * sum(trial.seconds for trial in group) / pixels:.2f}" if pixels else "–")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def previews(trials: Sequence[Trial]) -> str:
+    """`restored` with and without a preview, a line per class and mode: files, Y-PSNR of the mean MSE, median."""
+    columns = [f"{which} {column}" for which in ("with", "without") for column in ("a preview", "dB", "median")]
+    lines = [f"| class | mode | {' | '.join(columns)} |", f"|{' :-- |' * 2}{' --: |' * len(columns)}"]
+    for (kind, mode), group in _grouped(trials).items():
+        cells = [kind, mode]
+        for wanted in (True, False):
+            pictures = _pictures([trial for trial in group if trial.preview is wanted], "restored")
+            cells += [str(len(pictures)), *_likeness_cells(pictures)[:2]]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def poor(trials: Sequence[Trial]) -> str:
+    """Files whose `restored` is below `POOR` in modes of `POOR_RATE`, the worst first, and what their report says."""
+    found = []
+    for trial in trials:
+        score = trial.score
+        for picture in _pictures([trial], "restored"):
+            if not trial.mode.endswith(POOR_RATE) or picture.whole.psnr is None or picture.whole.psnr >= POOR:
+                continue
+            says = f"{score.grade}, {_share(score.mcus_placed, score.mcus)} of the MCUs placed or better"
+            where = f"{trial.photo}, {trial.mode}, seed {trial.seed}"
+            found.append((picture.whole.psnr, f"- {where}: {_decibels(picture.whole.psnr)} dB; {says}"))
+    return "\n".join(line for _, line in sorted(found)) + "\n" if found else "none\n"
 
 
 def problems(trials: Sequence[Trial]) -> str:

@@ -8,7 +8,7 @@ import hashlib
 import io
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
@@ -39,7 +39,11 @@ DONOR = Path(skimage.__file__).parent / "data" / "coffee.png"
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came of one photo in one mode; `seconds`: wall time of the `restore` run, pictures written."""
+    """What came of one photo in one mode.
+
+    `seconds`: wall time of the `restore` run, pictures written; `preview`: whether the photo was given a thumbnail, or
+    alignment trusted the one that it came with.
+    """
 
     photo: str
     kind: PhotoClass
@@ -47,6 +51,7 @@ class Trial:
     seed: int
     code: str
     seconds: float
+    preview: bool
     score: FileScore
 
 
@@ -63,7 +68,7 @@ def code_digest() -> str:
 
 def kept_or_made(photo: Photo, mode: Mode, seed: int, cache_folder: Path) -> Trial | None:
     """The trial from the cache, else carried out; `None` where the mode does not take a file of this size."""
-    decisive = (photo.sha256, photo.encoding, mode.recipe(seed), SCA_PARTS, ENCODER)
+    decisive = (photo.sha256, photo.encoding, mode.recipe(seed), SCA_PARTS, ENCODER, [f.name for f in fields(Trial)])
     kept = cache_folder / code_digest() / f"{hashlib.sha256(repr(decisive).encode()).hexdigest()}.json"
     if kept.exists():
         return replace(from_json(kept.read_bytes(), Trial), photo=photo.name, kind=photo.kind, mode=mode.name)
@@ -88,7 +93,11 @@ def _made(photo: Photo, mode: Mode, seed: int) -> Trial | None:
             return None
         run = restore(_restore_options(made.folder, true, folder / "run"))
         score = evaluate(folder / "run", made.folder, jobs=1).files[0]
-        return Trial(photo.name, photo.kind, mode.name, seed, code_digest(), run.report.run.seconds or 0.0, score)
+        matches = [image.thumbnail_match for image in run.report.images]
+        given = photo.encoding is not None and photo.encoding.thumbnail != "none"
+        preview = given or any(match is not None and match.trusted for match in matches)
+        seconds = run.report.run.seconds or 0.0
+        return Trial(photo.name, photo.kind, mode.name, seed, code_digest(), seconds, preview, score)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

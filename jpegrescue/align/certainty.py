@@ -1,10 +1,11 @@
 """How sure it is that an MCU lies where it was put, and that damage left it alone.
 
-Two things can be wrong: the place of a whole run, and single MCUs in it, most of them at its ends. A run counts as
-placed if the search from the other end, a restart marker or the preview put it at the same place, or it would be much
-less likely where that search has it; and if its borders speak against every place nearby, as do those of the whole
-stretch of runs that it may be moved with. An MCU's odds come from a logistic model of what its four sides say and of
-how far it is from the ends of its run (`lab.train_certainty`, fitted on training photos only).
+Two things can be wrong: the place of a whole run, and single MCUs in it, most of them at its ends. Where restart
+markers fix places, a run counts as placed if one of them put it there. Where both ends of the scan were searched
+from, a logistic model weighs what it costs to move the run with all that goes with it (`align.slips`), whether the
+other end put it at the same place, how much less likely it is elsewhere, and what its borders say against places
+nearby. An MCU's odds come from a logistic model, too, of what its four sides say and of how far it is from the ends of
+its run (`lab.train_certainty`, both fitted on training photos only).
 """
 
 from collections.abc import Sequence
@@ -23,10 +24,13 @@ from jpegrescue.score.plausibility import NAT
 REACH = 8
 PREVIEW_REACH, PREVIEW_ROWS = 64, 4
 MARGIN_SURE, MARGIN_ENOUGH, PREVIEW_MARGIN = 40 * NAT, 10 * NAT, 40 * NAT
-LEAD_SURE, SLIP_SURE, SLIP_ALONE = 160 * NAT, 40 * NAT, 120 * NAT
+LEAD_SURE = 160 * NAT
 SMALL, LARGE = 13, 40
 LONG_ROWS, VOUCHED, SECTOR_BITS = 4, 10 * NAT, 3500
 RUN_SURE, RUN_LIKELY, RUN_DOUBTFUL = 0.9998, 0.99, 0.5
+SLIP_MIN, SLIP_KNEE, SLIP_AGREED, SLIP_MAX, LEAD_MAX, MARGIN_MIN, MARGIN_MAX = -20, 20, 40, 100, 400, -10, 40
+RUN_WEIGHTS = np.array([-2.175, 1.133, 0.694, 3.071, 1.683, 0.517, 1.095, 1.01])
+"""Of runs where both ends of the scan were searched from; the others bound what is weighed, in nats."""
 WEIGHTS = np.array([
     [
         2.339, 0.291, 0.271,
@@ -181,12 +185,33 @@ def margins(evidence: Evidence, runs: Sequence[Run], offsets: NDArray[np.float64
     return out
 
 
+def describe_runs(evidence: Evidence, placement: Placement, offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Features of runs whose places both ends of the scan were asked for, float64 (runs, features)."""
+    runs = placement.path.runs
+    slip, margin = slips(evidence, runs) / NAT, margins(evidence, runs, offsets) / NAT
+    lead = np.array([float(np.median(placement.lead[run.start : run.stop])) for run in runs])
+    agreed = lead >= AGREED
+    features = [
+        np.ones(len(runs)),
+        np.clip(slip, SLIP_MIN, SLIP_KNEE) / SLIP_KNEE,
+        np.clip(slip - SLIP_KNEE, 0, SLIP_MAX - SLIP_KNEE) / SLIP_KNEE,
+        agreed,
+        np.where(agreed, 0.0, np.clip(lead / NAT, 0, LEAD_MAX) / LEAD_MAX),
+        np.clip(margin, MARGIN_MIN, MARGIN_MAX) / MARGIN_MAX,
+        np.log([run.stop - run.start for run in runs]) / 4,
+        np.array([fixed(evidence, run) or complete(evidence, run) for run in runs]),
+    ]
+    return np.stack(features, axis=1).astype(np.float64)
+
+
 def runs_as_array(runs: Sequence[Run]) -> NDArray[np.int64]:
     """Int64 (runs, 3), start, stop, shift, as kernels take them."""
     return np.array([(run.start, run.stop, run.shift) for run in runs], np.int64).reshape(-1, 3)
 
 
 def _runs_sure(evidence: Evidence, placement: Placement, offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+    if placement.contested:
+        return _runs_likely(evidence, placement, offsets)
     runs = placement.path.runs
     margin = margins(evidence, runs, offsets)
     confirmed = np.array([_confirmed(placement, run) for run in runs], np.bool_)
@@ -210,9 +235,6 @@ def _runs_sure(evidence: Evidence, placement: Placement, offsets: NDArray[np.flo
             by_preview,
         )
         confirmed |= by_preview >= PREVIEW_MARGIN
-    if placement.contested:
-        confirmed &= _held(evidence, placement)
-        begun &= confirmed
     size = np.array([run.stop - run.start for run in runs])
     begun |= ended & ((size >= LONG_ROWS * evidence.width) | ((margin >= MARGIN_SURE) & (not evidence.plain)))
     if runs and (evidence.forced[1:] >= 0).any():
@@ -272,12 +294,23 @@ def _confirmed(placement: Placement, run: Run) -> bool:
     return float(np.median(placement.lead[run.start : run.stop])) >= LEAD_SURE
 
 
-def _held(evidence: Evidence, placement: Placement) -> NDArray[np.bool_]:
-    """Which runs would lose much if they, and what goes with them, were moved; more where both ends disagree."""
+def _runs_likely(evidence: Evidence, placement: Placement, offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same where both ends of the scan were searched from."""
     runs = placement.path.runs
-    agreed = np.array([float(np.median(placement.lead[run.start : run.stop])) >= AGREED for run in runs], np.bool_)
-    held: NDArray[np.bool_] = slips(evidence, runs) >= np.where(agreed, SLIP_SURE, SLIP_ALONE)
-    return held
+    described = describe_runs(evidence, placement, offsets)
+    likely: NDArray[np.float64] = 1 / (1 + np.exp(-described @ RUN_WEIGHTS))
+    confirmed = np.array([_confirmed(placement, run) for run in runs], np.bool_)
+    likely = np.where(confirmed, likely, np.minimum(likely, RUN_DOUBTFUL))
+    held = np.array([fixed(evidence, run) or complete(evidence, run) for run in runs], np.bool_)
+    fast = described[:, 1] + described[:, 2] >= np.where(described[:, 3] > 0, SLIP_AGREED, SLIP_MAX) / SLIP_KNEE
+    clear = held | (described[:, 5] >= MARGIN_ENOUGH / NAT / MARGIN_MAX)
+    likely = np.where(confirmed & fast & clear, np.maximum(likely, RUN_SURE), likely)
+    if not (held & (likely >= RUN_LIKELY)).any():  # all hangs in the air: a pattern that repeats
+        likely = np.minimum(likely, RUN_DOUBTFUL)
+    elif evidence.plain:  # borders of such pictures fit in many places
+        likely = np.where(held & (likely >= RUN_LIKELY), RUN_SURE, RUN_DOUBTFUL)
+    long = [complete(evidence, run) and run.stop - run.start >= LONG_ROWS * evidence.width for run in runs]
+    return np.where(long, np.maximum(likely, RUN_SURE), likely)
 
 
 def fixed(evidence: Evidence, run: Run) -> bool:

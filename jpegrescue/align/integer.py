@@ -13,6 +13,7 @@ from jpegrescue.align.evidence import Evidence
 from jpegrescue.align.offsets import solve_offsets, split_where_offsets_change
 from jpegrescue.align.place import Placement, Run, from_start, place, rated
 from jpegrescue.align.reading import Reading, read_scan
+from jpegrescue.align.settle import settled
 from jpegrescue.jpeg.pixels import ColourSpace
 from jpegrescue.model.align import ALIGNED, LOST, PLACED, UNCERTAIN, Alignment
 from jpegrescue.model.decode import ComponentPlane, Decode, Grade, Segment
@@ -62,6 +63,7 @@ def align(
     if reading is None:
         return None
     placement, evidence, match = _placed(reading, preview)
+    placement = settled(evidence, placement)
     whole = placement.path.runs
     placement = replace(placement, path=rated(evidence, split_where_offsets_change(evidence, placement.path.runs)))
     runs = placement.path.runs

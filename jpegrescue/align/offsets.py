@@ -7,23 +7,30 @@ for reasons of the picture, and one step of a camera's quantiser is an eighth to
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jpegrescue.align import _kernels_offsets as kernels
+from jpegrescue.align.cuts import likely_cuts
 from jpegrescue.align.evidence import Evidence
-from jpegrescue.align.place import Run
+from jpegrescue.align.place import Run, gains
 
 PREVIEW_DOUBT = 4.0
-SHARED, SHADING_MAX = 0.5, 2.0
+SHARED, SHADING_MAX, SMOOTH = 0.5, 2.0, 16.0**2
 ROUNDS = 10
 LIKE = 10.0  # neighbouring borders are wrong together: so many count as one
 ANCHOR, LOOSE = 1e9, 1e-9
-SURPRISE_MAX = 3.0  # standard deviations that a border can be off by
-CHANGE, CHANGE_ROOT, CHANGE_MCUS = 16.0, 2.0, 16
+BLACK, WHITE = 0.0, 255 * 16.0
+SLACK, BEYOND = 16.0, 16.0**2
+"""1/16 level: what samples exceed black and white by for reasons of quantisation, and the variance of more."""
+SEAM = 1.0
+"""Variance, (1/16 level)², of how much offsets differ on both sides of a cut, unless they do by much."""
+SEAM_VOICE, BESIDE_VOICE = 8.0, 1.0 / 40
+"""Weights in the first guess: of a seam, in borders; of the border to the MCU before, 1/16 level to the minus first."""
+CUT_ROUNDS = 2
 
 
 def solve_offsets(
@@ -34,25 +41,19 @@ def solve_offsets(
     Args:
         evidence: the stream.
         runs: where its MCUs lie, in stream order.
-        guess: float64 (runs, components), 1/16 level.
+        guess: float64 (runs, components), 1/16 level, for runs that neither borders nor a preview speak of.
         anchored: bool (runs,), whether a run's DC predictors began at 0.
 
     Returns:
         int64 (runs, components), quantiser steps; float64 (runs, components), probability that they are exact.
     """
-    borders = evidence.borders
     if not runs:
-        return np.zeros((0, borders.kinds.size), np.int64), np.zeros((0, borders.kinds.size))
-    above, below, near, far = _borders_between(evidence, runs)
-    mean, variance = _means(evidence, near, far)
-    mean -= SHARED * _shading(evidence, runs, near, far)
-    skyline = _skyline(above, below, len(runs))
-    steps, sure = np.zeros((borders.kinds.size, len(runs)), np.int64), np.zeros((borders.kinds.size, len(runs)))
-    for c in range(borders.kinds.size):
-        system = _System(above, below, mean[c], variance[c], *_previewed(evidence, runs, anchored, c))
-        offset = np.where(anchored, 0.0, guess[:, c])
-        steps[c], doubt = _solved(system, skyline, offset, float(borders.steps[c]))
-        certain = np.array([_within_half(d) for d in doubt.tolist()])
+        return np.zeros((0, evidence.borders.kinds.size), np.int64), np.zeros((0, evidence.borders.kinds.size))
+    above, below, *_ = _borders_between(evidence, runs)
+    steps, doubt = _solved_all(evidence, runs, guess, anchored, np.zeros(len(runs), np.bool_))
+    sure = np.zeros((evidence.borders.kinds.size, len(runs)))
+    for c in range(sure.shape[0]):
+        certain = np.array([_within_half(d) for d in doubt[c].tolist()])
         kernels.link(above, below, certain, anchored, sure[c])
     return steps.T.copy(), sure.T.copy()
 
@@ -62,7 +63,8 @@ class _System:
     """What is known of the offsets of one component, 1/16 level and its square.
 
     `above`, `below`: int64 (borders,), runs on both sides, above < below; `mean`, `variance`: float64 (borders,), of
-    below − above as decoded; `run`, `own`, `own_variance`: (n,), what a preview says a run's offset is.
+    below − above as decoded; `run`, `own`, `own_variance`: (n,), what a preview says a run's offset is; `member`:
+    int64 (MCUs of runs,), their runs; `lowest`, `highest`: float64 (MCUs of runs,), see `kernels.level_range`.
     """
 
     above: NDArray[np.int64]
@@ -72,6 +74,77 @@ class _System:
     run: NDArray[np.int64]
     own: NDArray[np.float64]
     own_variance: NDArray[np.float64]
+    member: NDArray[np.int64]
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
+
+
+def _solved_all(
+    evidence: Evidence,
+    runs: Sequence[Run],
+    guess: NDArray[np.float64],
+    anchored: NDArray[np.bool_],
+    seams: NDArray[np.bool_],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Steps and their doubt, int64 and float64 (components, runs), see `_solved`.
+
+    `seams`: bool (runs,), whether a run was cut off from the one before, so that their offsets are likely the same.
+    """
+    borders = evidence.borders
+    above, below, near, far = _borders_between(evidence, runs)
+    mean, variance = _means(evidence, near, far)
+    mean -= SHARED * _shading(evidence, runs, near, far)
+    lowest, highest = np.empty((2, borders.kinds.size, evidence.count))
+    kernels.level_range(
+        borders.horizontal, borders.vertical, borders.activity, borders.columns, borders.rows, lowest, highest
+    )
+    members = np.concatenate([np.arange(run.start, run.stop) for run in runs])
+    member = np.repeat(np.arange(len(runs)), [run.stop - run.start for run in runs])
+    seam = np.flatnonzero(seams)
+    linked = np.concatenate((above, seam - 1)), np.concatenate((below, seam))
+    skyline = _skyline(*linked, len(runs))
+    steps, doubt = np.zeros((borders.kinds.size, len(runs)), np.int64), np.zeros((borders.kinds.size, len(runs)))
+    for c in range(borders.kinds.size):
+        low, high = lowest[c], highest[c]
+        told = (*_previewed(evidence, runs, anchored, c), member, low[members], high[members])
+        system = _System(above, below, mean[c], variance[c], *told)
+        offset = _first_guess(evidence, runs, system, (low, high), guess[:, c], anchored, seams, c)
+        joined = np.concatenate((mean[c], np.zeros(seam.size))), np.concatenate((variance[c], np.full(seam.size, SEAM)))
+        system = replace(system, above=linked[0], below=linked[1], mean=joined[0], variance=joined[1])
+        steps[c], doubt[c] = _solved(system, skyline, offset, float(borders.steps[c]))
+    return steps, doubt
+
+
+def _first_guess(
+    evidence: Evidence,
+    runs: Sequence[Run],
+    system: _System,
+    levels: tuple[NDArray[np.float64], NDArray[np.float64]],
+    guess: NDArray[np.float64],
+    anchored: NDArray[np.bool_],
+    seams: NDArray[np.bool_],
+    component: int,
+) -> NDArray[np.float64]:
+    """A start near enough to the truth for `_solved`, float64 (runs,): reweighting finds the nearest way to agree."""
+    borders, offset = evidence.borders, guess.copy()
+    low, high, beside, voice = np.zeros((4, len(runs)))
+    path = np.array([(run.start, run.stop) for run in runs], np.int64)
+    kernels.allowed(path, *levels, BLACK, WHITE, low, high)
+    typical = float(np.median(system.variance)) if system.variance.size else SEAM
+    voice[seams] = SEAM_VOICE / math.sqrt(typical)
+    rows = slice(int(borders.rows[component]), int(borders.rows[component + 1]))
+    for index, (before, run) in enumerate(pairwise(runs), 1):
+        place = run.start + run.shift
+        if anchored[index] or seams[index] or before.stop + before.shift != place:
+            continue
+        if place % evidence.width:
+            off = borders.vertical[0, run.start, rows].mean() - borders.vertical[1, before.stop - 1, rows].mean()
+            beside[index], voice[index] = -off, BESIDE_VOICE
+    order = np.argsort(system.run, kind="stable")
+    own = (system.run[order], system.own[order], np.sqrt(system.own_variance[order]))
+    known = (system.above, system.below, system.mean, system.variance, *own)
+    kernels.first_guess(*known, beside, voice, low, high, anchored, offset)
+    return offset
 
 
 def _skyline(above: NDArray[np.int64], below: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], ...]:
@@ -87,9 +160,10 @@ def _solved(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Offsets as whole steps, and their standard deviations in steps, given that those of earlier runs are right.
 
-    Borders say how far the offsets of two runs lie apart, a preview what one of them is; all of it robustly (a Student
-    distribution with three degrees of freedom, by reweighting `offset`, the first guess). Run 0 keeps its own. Runs are
-    then rounded one after the other, each given those before it.
+    Borders say how far the offsets of two runs lie apart, a preview what one of them is, and no sample is darker than
+    black or lighter than white; all of it robustly (a Student distribution with three degrees of freedom, by
+    reweighting `offset`, the first guess). Run 0 keeps its own. Runs are then rounded one after the other, each given
+    those before it.
     """
     low, ends = skyline
     doubt = np.zeros(low.size)
@@ -118,6 +192,12 @@ def _normal_equations(
     own = _weights(system.own - offset[system.run], system.own_variance)
     np.add.at(matrix, ends[system.run], own)
     np.add.at(right, system.run, own * system.own)
+    for levels, limit, side in ((system.highest, WHITE + SLACK, 1), (system.lowest, BLACK - SLACK, -1)):
+        over = side * (levels + offset[system.member] - limit)
+        outside = over > 0
+        kept = _weights(over[outside], np.full(int(outside.sum()), BEYOND))
+        np.add.at(matrix, ends[system.member[outside]], kept)
+        np.add.at(right, system.member[outside], kept * (limit - levels[outside]))
     matrix[0] += ANCHOR
     right[0] += ANCHOR * offset[0]
     return matrix, right
@@ -137,35 +217,40 @@ def _within_half(doubt: float) -> float:
 def split_where_offsets_change(evidence: Evidence, runs: Sequence[Run]) -> list[Run]:
     """Cut runs where something behind a quiet error meets what lies above it only with another offset.
 
-    Such an error leaves the shift alone. What follows it is off by a constant against the row above, for one row; then
-    both sides of every border lie behind the error.
+    Such an error leaves the shift alone. Likely places are cut; what then turns out to have one offset is joined again.
     """
-    cut: list[Run] = []
-    for run in runs:
-        bounds = [run.start, *_changes(evidence, run), run.stop]
-        cut += [Run(start, stop, run.shift) for start, stop in pairwise(bounds)]
-    return cut
+    begun = {run.start for run in runs}
+    errors = int((evidence.forced[[run.start for run in runs]] < 0).sum()) if runs else 0
+    parts = list(runs)
+    for _ in range(CUT_ROUNDS if runs else 0):
+        steps = _steps_of(evidence, parts, begun)
+        cuts = likely_cuts(evidence, parts, (steps * evidence.borders.steps[:, None]).T.astype(np.float64), errors)
+        if not cuts.size:
+            break
+        cut: list[Run] = []
+        for run in parts:
+            bounds = [run.start, *cuts[(cuts > run.start) & (cuts < run.stop)].tolist(), run.stop]
+            cut += [Run(start, stop, run.shift) for start, stop in pairwise(bounds)]
+        parts = _joined(cut, _steps_of(evidence, cut, begun), begun)
+    return parts
 
 
-def _changes(evidence: Evidence, run: Run) -> list[int]:
-    """Where offsets change, at least `CHANGE_MCUS` apart: maxima of a window of one row over the run's own borders."""
-    length = run.stop - run.start
-    off = np.zeros((evidence.borders.kinds.size, length))
-    lower = np.arange(run.start + evidence.width, run.stop)
-    mean, variance = _means(evidence, lower - evidence.width, lower)
-    off[:, evidence.width :] = np.clip(mean / np.sqrt(variance), -SURPRISE_MAX, SURPRISE_MAX)
-    running = np.concatenate((np.zeros((off.shape[0], 1)), np.cumsum(off, axis=1)), axis=1)
-    begin = np.arange(length)
-    end = np.minimum(begin + evidence.width, length)
-    window = np.abs(running[:, end] - running[:, begin]).max(axis=0) / np.sqrt(np.maximum(end - begin, CHANGE_MCUS))
-    window[: evidence.width] = 0
-    found: list[int] = []
-    enough = min(CHANGE, CHANGE_ROOT * evidence.width**0.5)  # three times the root is the most that there can be
-    while window.size and window.max() >= enough:
-        at = int(window.argmax())
-        found.append(run.start + at)
-        window[max(0, at - evidence.width) : at + evidence.width] = 0
-    return sorted(found)
+def _steps_of(evidence: Evidence, runs: Sequence[Run], begun: set[int]) -> NDArray[np.int64]:
+    """Offsets of runs, int64 (components, runs), as those that did not start where `begun` says were cut."""
+    anchored = evidence.forced[[run.start for run in runs]] >= 0
+    seams = np.array([run.start not in begun for run in runs], np.bool_)
+    return _solved_all(evidence, runs, gains(evidence, runs)[1], anchored, seams)[0]
+
+
+def _joined(runs: Sequence[Run], steps: NDArray[np.int64], begun: set[int]) -> list[Run]:
+    """`runs` without the cuts that turned out to change nothing."""
+    joined: list[Run] = []
+    for index, run in enumerate(runs):
+        if run.start in begun or (steps[:, index] != steps[:, index - 1]).any():
+            joined.append(run)
+        else:
+            joined[-1] = Run(joined[-1].start, run.stop, run.shift)
+    return joined
 
 
 def _shading(
@@ -174,7 +259,8 @@ def _shading(
     """What borders that lie above and below those between `near` and `far`, inside runs, are off by, 0 if unknown.
 
     Flat blocks hide the gradient of a sky, so that borders are off by the same amount row after row; taken for offsets,
-    that would add up from run to run. float64 (components, borders).
+    that would add up from run to run. Where a picture is not smooth, one row says nothing about the next. float64
+    (components, borders).
     """
     width = evidence.width
     first = np.zeros(evidence.count, np.int64)
@@ -186,7 +272,7 @@ def _shading(
     for inside, upper, lower in ((over, near - width, near), (under, far, far + width)):
         mean, variance = _means(evidence, upper[inside], lower[inside])
         limit = SHADING_MAX * np.sqrt(variance)
-        total[:, inside] += np.clip(mean, -limit, limit)
+        total[:, inside] += np.where(variance < SMOOTH, np.clip(mean, -limit, limit), 0.0)
         known[inside] += 1
     return total / np.maximum(known, 1)
 

@@ -1,5 +1,7 @@
 """An embedded preview as evidence of where MCUs belong."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,10 @@ from jpegrescue.score.thumbnail import match_thumbnail, predict_means
 MIDDLE = 128.0
 DOUBT = 2.0
 SURE_MIN, SIGMA_MIN = 48, 16.0
+TONE_MAX, TONE_KEPT = 6.0 * 16, 1.5 * 16
+"""1/16 level: by how much what is sure may contradict that a preview has its picture's own tone, and how much of that
+is believed: cameras make previews off by 0.3 levels at the median, 2.3 at most, and what is sure may be wrong as well.
+"""
 NEARBY = 8
 """Outside the MCUs that a preview was fitted on it errs by more than the fit says, by this factor at the median."""
 
@@ -56,17 +62,29 @@ def as_evidence(
 ) -> Preview:
     """What a trusted preview expects of every place.
 
-    Its tone was fitted on more than is sure, so it is corrected by what the run `sure` shows, whose offsets are known.
+    Its tone was fitted on offsets that may have drifted, so it is taken to be the picture's own, unless what the run
+    `sure` shows, whose offsets are known, says otherwise; and corrected by that.
     """
-    expected = 16 * (predict_means(preview, trusted, frame).astype(np.float64) - MIDDLE).reshape(-1, levels.shape[1])
+    own = replace(trusted, gain=(1.0,) * levels.shape[1], offset=(0.0,) * levels.shape[1])
+    expected, fitted = (
+        16 * (predict_means(preview, match, frame).astype(np.float64) - MIDDLE).reshape(-1, levels.shape[1])
+        for match in (own, trusted)
+    )
     sigma = 16 * np.array(trusted.sigma)
     if sure is not None:
-        surprise = expected[sure.start + sure.shift : sure.stop + sure.shift] - levels[sure.start : sure.stop]
-        surprise = surprise[np.isfinite(surprise).all(axis=1)]
-        if surprise.shape[0] >= SURE_MIN:
-            centre = np.median(surprise, axis=0)
+        place = slice(sure.start + sure.shift, sure.stop + sure.shift)
+        surprise = expected[place] - levels[sure.start : sure.stop]
+        known = np.isfinite(surprise).all(axis=1)
+        if known.sum() >= SURE_MIN:
+            centre = np.median(surprise[known], axis=0)
+            if np.abs(centre).max() <= TONE_MAX:
+                centre = np.clip(centre, -TONE_KEPT, TONE_KEPT)
+            else:
+                expected = fitted
+                surprise = expected[place] - levels[sure.start : sure.stop]
+                centre = np.median(surprise[known], axis=0)
             expected -= centre
-            sigma = np.maximum(1.4826 * np.median(np.abs(surprise - centre), axis=0), SIGMA_MIN)
+            sigma = np.maximum(1.4826 * np.median(np.abs(surprise[known] - centre), axis=0), SIGMA_MIN)
     near = (DOUBT * sigma) ** 2
     return Preview(levels, expected, near, near + np.maximum(_spread_nearby(expected), near))
 

@@ -1,112 +1,188 @@
-"""By how much the place of every run is better than the next best, for whole stretches of runs at once.
+"""By how much the place of every run is better than the next best, whatever moves along with it.
 
 A run that lies wrong seldom does so alone: everything from one error on is moved by the same few MCUs, up to another
-error or the end of the scan. Inside the stretch nothing shows that. What does is at both of its ends, and at the
-margins of the picture, which would meet in its midst.
+error, the end of the scan, or an edge along which the picture can be torn, row by row. So every run is a node of a
+graph, and what speaks for two runs lying as they do to each other is what it costs to cut between them: borders where
+one lies above the other, bits where one follows the other. The cheapest way to move a run is the least cut between it
+and what cannot move.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jpegrescue.align._kernels_path import SEAM_ALIKE, SEAM_LEAST, SEAM_MOST
+from jpegrescue.align import _kernels_slips as kernels
+from jpegrescue.align._kernels_path import NOWHERE, SEAM_ALIKE, SEAM_LEAST, SEAM_MOST
 from jpegrescue.align.evidence import Evidence
 from jpegrescue.align.place import AT_END, Run, gains
 from jpegrescue.score.plausibility import NAT
 
 REACH, ROWS = 12, 2
-NEVER = 1 << 30
-FALLEN_OFF = 4 * NAT
-"""MCUs, and rows, that a stretch may be moved by; odds of what cannot be, 1/NAT nat; what an MCU costs that has no
-place then."""
+NEVER, CEILING = 1 << 30, 100 * NAT
+WORK = 600_000_000
+"""MCUs, and rows, that runs may be moved by; odds of what cannot be, and above which none are told apart, 1/NAT nat;
+arcs that may be looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """Runs that would better lie elsewhere: bool (runs,); by how many MCUs they are to be moved; odds, 1/NAT nat."""
+
+    moved: NDArray[np.bool_]
+    move: int
+    odds: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Costs:
+    """What moving runs costs, 1/NAT nat.
+
+    `upper`, `lower`: int64 (pairs,), runs of a pair; `lower_moved`, `upper_moved`: int64 (pairs, moves), if only that
+    one is; `alone`: int64 (runs, moves), whatever the others do.
+    """
+
+    upper: NDArray[np.int64]
+    lower: NDArray[np.int64]
+    upper_moved: NDArray[np.int64]
+    lower_moved: NDArray[np.int64]
+    alone: NDArray[np.int64]
 
 
 def slips(evidence: Evidence, runs: Sequence[Run]) -> NDArray[np.int64]:
     """Odds of every run's place against the likeliest other one, int64 (runs,), 1/NAT nat; see the module."""
-    if not runs:
-        return np.zeros(0, np.int64)
-    moves = _moves(evidence.width)
-    cost = _costs(evidence, runs, moves)
-    into, out_of = cost[:-1], cost[1:, ::-1]
-    begun, entering = _running_least(into)
-    ended, leaving = _running_least(out_of[::-1])
-    leaving = len(runs) - 1 - leaving[::-1]
-    seam = _seams(evidence, runs, moves)
-    torn = seam[leaving + 1, np.arange(moves.size)] - seam[entering, np.arange(moves.size)]
-    margins = np.minimum(torn[..., 0] - SEAM_ALIKE, 0) - np.minimum(torn[..., 1] - SEAM_ALIKE, 0)
-    least: NDArray[np.int64] = (begun + ended[::-1] + 7 * margins // 10).min(axis=1)
-    return np.minimum(least, NEVER)
+    return _looked_for(evidence, runs, _moves(evidence.width, REACH), each=True)[0]
 
 
-def _moves(width: int) -> NDArray[np.int64]:
+def better(evidence: Evidence, runs: Sequence[Run], reach: int) -> list[Slip]:
+    """Sets of runs that are likelier elsewhere, up to `reach` columns or some rows away, the likeliest first."""
+    return _looked_for(evidence, runs, _moves(evidence.width, reach), each=False)[1]
+
+
+def _moves(width: int, reach: int) -> NDArray[np.int64]:
     """In an order that is the same backwards with all signs turned."""
     rows = [row * width for row in range(1, ROWS + 1)]
-    ahead = sorted({*range(1, REACH + 1), *rows})
+    ahead = sorted({*range(1, reach + 1), *rows})
     return np.array([*(-move for move in reversed(ahead)), *ahead])
 
 
-def _running_least(cost: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Least of all rows so far, and which row that was."""
-    least = np.minimum.accumulate(cost, axis=0)
-    rows = np.arange(cost.shape[0])[:, None]
-    return least, np.maximum.accumulate(np.where(cost == least, rows, 0), axis=0)
+def _looked_for(
+    evidence: Evidence, runs: Sequence[Run], moves: NDArray[np.int64], *, each: bool
+) -> tuple[NDArray[np.int64], list[Slip]]:
+    odds = np.full(len(runs), NEVER)
+    found: list[Slip] = []
+    if not runs:
+        return odds, found
+    costs = _costs(evidence, runs, moves)
+    count, pairs = len(runs), costs.upper.size
+    every, fast, loose = np.arange(count), np.full(count, count), np.full(count, count + 1)
+    tail = np.concatenate((costs.upper, costs.lower, fast, every, every, loose))
+    head = np.concatenate((costs.lower, costs.upper, every, fast, loose, every))
+    sizes = (pairs, count, count)
+    starts = np.cumsum([0, *(2 * size for size in sizes)])[:-1].tolist()
+    turned = np.concatenate(
+        [start + np.roll(np.arange(2 * size), -size) for start, size in zip(starts, sizes, strict=True)]
+    )
+    arc = np.argsort(tail, kind="stable")
+    first = np.searchsorted(tail[arc], np.arange(count + 3))
+    nothing, moved, work = np.zeros(count, np.int64), np.zeros(count, np.bool_), np.array([WORK])
+    for index in np.argsort(np.abs(moves), kind="stable").tolist():
+        to_lower, to_upper, alone = _capacities(costs, index)
+        room = np.concatenate((to_lower, to_upper, np.maximum(alone, 0), nothing, np.maximum(-alone, 0), nothing))
+        least = int(np.minimum(alone, 0).sum())
+        cost = kernels.cuts(first, arc, head, turned, room, least, CEILING, odds, each, moved, work)
+        if cost < 0:
+            found.append(Slip(moved.copy(), int(moves[index]), -int(cost)))
+    if costs.alone[0].min() >= NEVER and odds[0] > 0:
+        odds[0] = NEVER
+    return odds, sorted(found, key=lambda slip: -slip.odds)
 
 
-def _costs(evidence: Evidence, runs: Sequence[Run], moves: NDArray[np.int64]) -> NDArray[np.int64]:
-    """What it costs that all from a run on is moved, int64 (runs + 1, moves); the last row is the end of the scan."""
-    cost = np.zeros((len(runs) + 1, moves.size), np.int64)
+def _capacities(costs: _Costs, index: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Costs as a graph has them, none of which is below 0 between two nodes: what is moves over to the nodes."""
+    to_lower, to_upper = costs.lower_moved[:, index], costs.upper_moved[:, index]
+    both, alone = to_lower + to_upper, costs.alone[:, index].copy()
+    over = np.where(both < 0, 0, np.minimum(to_lower, 0) - np.minimum(to_upper, 0))
+    np.add.at(alone, costs.lower, over)
+    np.add.at(alone, costs.upper, -over)
+    cut = (both >= 0).astype(np.int64)
+    return cut * (to_lower - over), cut * (to_upper + over), alone
+
+
+def _costs(evidence: Evidence, runs: Sequence[Run], moves: NDArray[np.int64]) -> _Costs:
+    count = len(runs)
+    path = np.array([(run.start, run.stop, run.shift) for run in runs], np.int64)
+    _, offsets = gains(evidence, runs)
+    at, owner = np.full((2, evidence.places), -1, np.int64)
+    for index, run in enumerate(runs):
+        at[run.start + run.shift : run.stop + run.shift] = np.arange(run.start, run.stop)
+        owner[run.start + run.shift : run.stop + run.shift] = index
+    pairs = _meeting(owner, count, evidence.width, moves)
+    together, alone = np.zeros((pairs.size, moves.size), np.int64), _seams(evidence, runs, moves)
+    given = evidence.for_paths()
+    kernels.borders(*given, evidence.width, path, offsets, at, owner, moves, pairs, together, alone)
+    usual, (behind, ahead, both) = np.zeros(count, np.int64), np.zeros((3, count, moves.size), np.int64)
+    final = evidence.places - evidence.count if evidence.ends else NOWHERE
+    kernels.junctions(
+        *given, evidence.error, final, at, owner, evidence.width, offsets, path, moves, usual, behind, ahead, both
+    )
+    behind, both, ahead = behind - usual[:, None], both - usual[:, None], ahead - usual[:, None]
     if evidence.forced[runs[0].start] == runs[0].start + runs[0].shift:
-        cost[0] = NEVER
-    for number in range(1, len(runs)):
-        before, behind = _around(runs, number, evidence.width)
-        kept = _odds(evidence, before, behind, 0)
-        cost[number] = [max(kept - _odds(evidence, before, behind, move), 0) for move in moves.tolist()]
-    if evidence.ends and runs[-1].stop + runs[-1].shift == evidence.places:
-        # moved back, as the last row says it, is what lies too far on
-        cost[-1] = AT_END + FALLEN_OFF * np.maximum(-moves, 0)
+        alone[0] = NEVER
+    else:
+        alone[0] += behind[0]
+    alone[1:] += both[1:]
+    alone[-1] += _at_end(evidence, runs[-1], moves)
+    number = np.arange(1, count)
+    return _Costs(
+        upper=np.concatenate((number - 1, pairs % count)),
+        lower=np.concatenate((number, pairs // count)),
+        upper_moved=np.concatenate((ahead[1:], together[:, ::-1])),
+        lower_moved=np.concatenate((behind[1:] - both[1:], together)),
+        alone=alone,
+    )
+
+
+def _meeting(owner: NDArray[np.int64], count: int, width: int, moves: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Lower run · runs + upper run, sorted, of all that lie above each other, or would where now nothing lies."""
+    below, above = owner[width:], owner[:-width]
+    meet = (below >= 0) & (above >= 0) & (below != above)
+    found = [below[meet] * count + above[meet]]
+    hole = np.flatnonzero((below >= 0) & (above < 0))
+    for move in moves.tolist():
+        there = hole[(hole + move >= 0) & (hole + move < owner.size)]
+        upper, lower = owner[there + move], below[there]
+        meet = (upper >= 0) & (upper != lower)
+        found.append(lower[meet] * count + upper[meet])
+    return np.unique(np.concatenate(found))
+
+
+def _at_end(evidence: Evidence, last: Run, moves: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What it costs to move the last run, int64 (moves,)."""
+    end = last.stop + last.shift + moves
+    cost = kernels.FALLEN_OFF * np.maximum(end - evidence.places, 0)
+    if evidence.ends and last.stop + last.shift == evidence.places:
+        cost += AT_END
+    elif evidence.ends and last.stop == evidence.count:
+        cost -= np.where(end == evidence.places, AT_END, 0)
     return cost
 
 
-def _around(runs: Sequence[Run], number: int, width: int) -> tuple[list[Run], list[Run]]:
-    """What lies in the row before run `number` begins, and in the row from there on."""
-    here = runs[number].start + runs[number].shift
-    before = [
-        Run(max(run.start, here - width - REACH - run.shift), run.stop, run.shift)
-        for run in runs[max(0, number - width) : number]
-        if run.stop + run.shift > here - width - REACH
-    ]
-    behind = [
-        Run(run.start, min(run.stop, here + width + REACH - run.shift), run.shift)
-        for run in runs[number : number + width]
-        if run.start + run.shift < here + width + REACH
-    ]
-    return before, behind
-
-
-def _odds(evidence: Evidence, before: list[Run], behind: list[Run], move: int) -> int:
-    """Odds of both, with what lies behind moved; where there is no room it is cut off."""
-    floor = before[-1].stop + before[-1].shift if before else 0
-    moved = []
-    for run in behind:
-        shift = run.shift + move
-        start, stop = max(run.start, floor - shift), min(run.stop, evidence.places - shift)
-        if start < stop:
-            moved.append(Run(start, stop, shift))
-    return int(gains(evidence, [*before, *moved])[0].sum())
-
-
 def _seams(evidence: Evidence, runs: Sequence[Run], moves: NDArray[np.int64]) -> NDArray[np.int64]:
-    """What pairs of MCUs say that would be at the margins with all moved, and those that are, up to each run.
+    """What it costs that other pairs of MCUs come to lie at the margins of the picture, int64 (runs, moves).
 
-    int64 (runs + 1, moves, 2), sums over the picture's rows.
+    Margins that are alike count as neighbours do, whichever they are, but no pair of them for more than it may.
     """
-    said = np.zeros((len(runs) + 1, moves.size, 2), np.int64)
+    now, then = np.zeros((2, len(runs)), np.int64), np.zeros((2, len(runs), moves.size), np.int64)
     for number, run in enumerate(runs):
         stream = np.arange(run.start + 1, run.stop)
-        odds = np.clip(evidence.left[stream], SEAM_LEAST, SEAM_MOST)
-        column = (stream + run.shift) % evidence.width
-        said[number + 1, :, 1] = odds[column == 0].sum()
-        for index, move in enumerate(moves.tolist()):
-            said[number + 1, index, 0] = odds[(column + move) % evidence.width == 0].sum()
-    return np.cumsum(said, axis=0)
+        columns = (stream + run.shift) % evidence.width
+        inside = evidence.left[stream]
+        for kind, odds in enumerate((inside, np.clip(inside, SEAM_LEAST, SEAM_MOST))):
+            told = np.bincount(columns, odds, evidence.width).astype(np.int64)
+            now[kind, number], then[kind, number] = told[0], told[-moves % evidence.width]
+    lost = then[0] - np.where(then[1].sum(axis=0) < SEAM_ALIKE, 0, then[1])
+    lost -= (now[0] - (0 if now[1].sum() < SEAM_ALIKE else now[1]))[:, None]
+    tempered: NDArray[np.int64] = 7 * lost // 10
+    return tempered

@@ -26,6 +26,9 @@ from jpegrescue.score.preview import preview_samples
 
 T = TypeVar("T")
 
+LIKELY = 0.4
+"""Confidence of a segment from which on lost MCUs are filled from it: about that of a run that nothing confirms."""
+
 log = logging.getLogger(__name__)
 
 
@@ -138,10 +141,23 @@ def _filled(
 ) -> Restored:
     assert structure.frame is not None  # noqa: S101  (it has been decoded)
     frame = picture_frame(structure.frame)
-    lost, trusted = alignment.certainty == LOST, alignment.certainty >= PLACED
-    filled = fill(component_samples(alignment.planes), lost, trusted, frame, preview, alignment.thumbnail)
+    lost, likely = alignment.certainty == LOST, _likely(alignment)
+    filled = fill(component_samples(alignment.planes), lost, likely, frame, preview, alignment.thumbnail)
     return Restored(
         samples=picture_of(frame, filled.samples, space).samples,
         mask=pixel_levels(frame, alignment.certainty),
         record=FillRecord(filled.mcus, filled.components),
     )
+
+
+def _likely(alignment: Alignment) -> NDArray[np.bool_]:
+    """MCUs that are to be gone by, bool (MCU rows, MCU columns).
+
+    Less than a claim takes: what surrounds a hole is often unsure itself, and right all the same.
+    """
+    likely: NDArray[np.bool_] = alignment.certainty >= PLACED
+    for segment in alignment.segments:
+        if segment.confidence is not None and segment.confidence >= LIKELY:
+            likely.ravel()[segment.placed_at : segment.placed_at + segment.mcu_end - segment.mcu_start] = True
+    likely &= alignment.certainty != LOST
+    return likely

@@ -4,7 +4,8 @@ Pictures are made as for the plausibility model, damaged as by flipped bits with
 error rates from 2e-6 to 1e-4, placed, and compared with the truth. Printed are, without and with a cipher, the weights
 for `align.certainty` and for `align.changes`, fitted on all pictures; what thresholds keep and how right that is, on
 halves that the weights were not fitted on; and how runs fare by what speaks for their places. Changes are told by what
-the model of certainty says, so that its weights must be in place before those of changes count.
+the model of certainty says, so that its weights must be in place before those of changes count. The weights of runs'
+places come last, from pictures with so many errors that places are in doubt.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from jpegrescue.align import certainty, changes
 from jpegrescue.align.place import AGREED, Run, place
 from jpegrescue.align.reading import Reading, read_scan
+from jpegrescue.align.settle import settled
 from jpegrescue.jpeg.parse import parse
 from jpegrescue.lab.train_plausibility import damaged, encoded
 
@@ -33,6 +35,8 @@ THRESHOLDS = (0.98, 0.99, 0.994, 0.996, 0.9975, 0.998, 0.999)
 RELIABILITY = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 1.0001)
 RESTARTS = (0, 0, 0, 0, 0, 0, 8, 16, 40)
 RIDGE = 0.3
+MANY_ERRORS = (3e-5, 1e-4, 1e-4, 2e-4)
+RUN_MCUS = 30  # what a run of so many counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ def examine(jpeg: bytes, kind: Kind, rate: float, rng: np.random.Generator) -> M
     if sound is None or reading is None:
         return None
     evidence, encrypted = reading.evidence, kind != "plain"
-    placement = place(evidence)
+    placement = settled(evidence, place(evidence))
     true = _true_places(sound, reading)
     runs, offsets = placement.path.runs, placement.path.offsets
     described = certainty.describe(evidence, runs, offsets)
@@ -89,6 +93,29 @@ def examine(jpeg: bytes, kind: Kind, rate: float, rng: np.random.Generator) -> M
         changed=np.concatenate(changed),
         starts=np.concatenate(starts),
     )
+
+
+def examine_runs(
+    jpeg: bytes, kind: Kind, rate: float, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
+    """Features of runs' places, and how many of each run's MCUs lie right and wrong, int64 (runs, 2); see `examine`.
+
+    `None` where places are not a question of both ends, or borders tell too little.
+    """
+    data = np.frombuffer(jpeg, np.uint8)
+    hurt = _hurt(data, kind, rate, rng)
+    sound, reading = read_scan(data, parse(data)), read_scan(hurt, parse(hurt))
+    if sound is None or reading is None or reading.evidence.plain:
+        return None
+    placement = settled(reading.evidence, place(reading.evidence))
+    if not placement.contested:
+        return None
+    true, counts = _true_places(sound, reading), []
+    for run in placement.path.runs:
+        ours = true[run.start : run.stop]
+        right = np.count_nonzero(ours == np.arange(run.start, run.stop) + run.shift)
+        counts.append((right, np.count_nonzero(ours >= 0) - right))
+    return certainty.describe_runs(reading.evidence, placement, placement.path.offsets), np.array(counts, np.int64)
 
 
 def _hurt(data: NDArray[np.uint8], kind: Kind, rate: float, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -134,13 +161,15 @@ def _true_places(sound: Reading, reading: Reading) -> NDArray[np.int64]:
     return np.where(same, index, -1)
 
 
-def fit(features: NDArray[np.float64], right: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Weights of a logistic model, by Newton's method with a slight ridge."""
+def fit(
+    features: NDArray[np.float64], right: NDArray[np.bool_], counts: NDArray[np.float64] | float = 1.0
+) -> NDArray[np.float64]:
+    """Weights of a logistic model, by Newton's method with a slight ridge; `counts`: float64 (n,), of each example."""
     weights = np.zeros(features.shape[1])
     for _ in range(40):
         p = 1 / (1 + np.exp(-np.clip(features @ weights, -30, 30)))
-        slope = features.T @ (right - p) - RIDGE * weights
-        curve = (features * (p * (1 - p))[:, None]).T @ features + RIDGE * np.eye(weights.size)
+        slope = features.T @ (counts * (right - p)) - RIDGE * weights
+        curve = (features * (counts * p * (1 - p))[:, None]).T @ features + RIDGE * np.eye(weights.size)
         weights += np.linalg.solve(curve, slope)
     return weights
 
@@ -153,6 +182,35 @@ def _made(folders: list[Path], kinds: tuple[Kind, ...], pictures: int) -> Iterat
         material = examine(jpeg, kinds[int(rng.integers(len(kinds)))], float(rng.choice(RATES)), rng)
         if material is not None:
             yield material
+
+
+def _report_runs(folders: list[Path], pictures: int) -> None:
+    found = sorted(path for folder in folders for path in folder.rglob("*.jpg"))
+    rng = np.random.default_rng(SEED)
+    examined = []
+    for index in rng.permutation(len(found))[:pictures]:
+        jpeg = encoded(found[index], rng, QUALITIES)
+        kind: Kind = KINDS[1][int(rng.integers(len(KINDS[1])))]
+        runs = examine_runs(jpeg, kind, float(rng.choice(MANY_ERRORS)), rng)
+        if runs is not None:
+            examined.append(runs)
+    for half in range(2):
+        fitted, held = ([runs for n, runs in enumerate(examined) if (n % 2 == half) == own] for own in (True, False))
+        weights = _fit_runs(fitted)
+        features, counts = (np.concatenate(parts) for parts in zip(*held, strict=True))
+        p, mcus = 1 / (1 + np.exp(-features @ weights)), counts.sum(axis=1)
+        for low, high in pairwise(RELIABILITY):
+            inside = (p >= low) & (p < high) & (mcus > 0)
+            if not inside.any():
+                continue
+            told, right = np.average(p[inside], weights=mcus[inside]), counts[inside, 0].sum() / mcus[inside].sum()
+            print(f"{low}–{high}: {mcus[inside].sum()} MCUs, p {told:.4f}, right {right:.4f}")  # noqa: T201
+    print("weights of runs", np.round(_fit_runs(examined), 3).tolist())  # noqa: T201
+
+
+def _fit_runs(examined: list[tuple[NDArray[np.float64], NDArray[np.int64]]]) -> NDArray[np.float64]:
+    features, counts = (np.concatenate(parts) for parts in zip(*examined, strict=True))
+    return fit(features, counts[:, 0] > counts[:, 1], counts.sum(axis=1) / RUN_MCUS)
 
 
 def _report(made: list[Material]) -> None:
@@ -213,6 +271,7 @@ def main() -> None:
     for kinds in KINDS:
         print(*kinds)  # noqa: T201
         _report(list(_made(given.folders, kinds, given.pictures)))
+    _report_runs(given.folders, given.pictures)
 
 
 if __name__ == "__main__":

@@ -125,6 +125,34 @@ def test_a_preview_says_what_borders_cannot() -> None:
     assert np.all(exact <= 1)
 
 
+def test_a_guess_that_is_far_away_does_no_harm() -> None:
+    """Reweighting finds the nearest way to agree: one photo ended 1580 levels too dark."""
+    evidence = with_offsets(reading(smooth()), {8: (606, 0, 0)})
+    guess = np.array([[0.0, 0, 0], [16.0 * 970, 0, 0]])
+    steps, _ = solve_offsets(evidence, [Run(0, 7, 0), Run(8, MCUS, 0)], guess, np.array([True, False]))
+
+    assert abs(steps[1, 0] + 606) <= 2
+
+
+@pytest.mark.parametrize("off", [-300, 300])
+def test_nothing_is_darker_than_black_or_lighter_than_white(off: int) -> None:
+    """Where nothing else tells an offset, this does, within what the picture leaves open."""
+    x = np.add.outer(np.zeros(256), np.linspace(0, 255, 384))
+    read = reading(saved(Image.fromarray(np.stack([x] * 3, axis=-1).astype(np.uint8)), quality=75))
+    evidence = with_offsets(read, {48: (off, 0, 0)})
+    steps, _ = solve_offsets(evidence, [Run(0, 20, 0), Run(96, MCUS, 0)], np.zeros((2, 3)), np.array([True, False]))
+
+    assert abs(steps[1, 0] + off) * evidence.borders.steps[0] / 16 < 24
+
+
+def test_a_cut_that_changes_nothing_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    evidence = with_offsets(reading(wide()), {700: (40, 0, 0)})
+    tried = iter((np.array([200, 700, 1000]), np.array([400])))
+    monkeypatch.setattr("jpegrescue.align.offsets.likely_cuts", lambda *_: next(tried))
+
+    assert split_where_offsets_change(evidence, [Run(0, 1536, 0)]) == [Run(0, 700, 0), Run(700, 1536, 0)]
+
+
 def test_no_runs_no_offsets() -> None:
     steps, exact = solve_offsets(reading(smooth()).evidence, [], np.zeros((0, 3)), np.zeros(0, np.bool_))
 

@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from jpegrescue.align.certainty import SLIP_SURE
 from jpegrescue.align.place import Run
-from jpegrescue.align.slips import NEVER, REACH, ROWS, _moves, slips
+from jpegrescue.align.slips import NEVER, REACH, ROWS, _moves, better, slips
 from jpegrescue.score.plausibility import NAT
 from tests.align.readings import reading, true_path
 from tests.resync.damaged import NAMES, damaged, encoded, framed, garbage
 
 WIDTH, HEIGHT, FRAME = 512, 320, 16
 COLUMNS = WIDTH // 16
+SURE = 40 * NAT
 FIRST_ROW = 0.02  # of the scan
 
 
@@ -81,7 +81,7 @@ def behind_the_error(jpeg: bytes, at: float) -> int:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("at", [FIRST_ROW, 0.5])
 def test_where_margins_differ_right_places_are_sure(name: str, at: float) -> None:
-    assert SLIP_SURE < behind_the_error(encoded(name), at) < NEVER
+    assert SURE < behind_the_error(encoded(name), at) < NEVER
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -94,7 +94,7 @@ def test_margins_that_are_alike_leave_an_error_in_the_first_row_in_doubt(name: s
 
 
 def test_a_frame_can_hide_an_error_altogether() -> None:
-    assert behind_the_error(framed("chelsea"), FIRST_ROW) < SLIP_SURE
+    assert behind_the_error(framed("chelsea"), FIRST_ROW) < SURE
 
 
 def test_a_stretch_between_two_errors_is_sure_where_no_way_to_move_it_is_cheap() -> None:
@@ -103,7 +103,7 @@ def test_a_stretch_between_two_errors_is_sure_where_no_way_to_move_it_is_cheap()
     odds = slips(reading(jpeg).evidence, true_path(jpeg, encoded("coffee")).runs)
 
     assert odds.shape == (3,)
-    assert odds.min() > SLIP_SURE
+    assert odds.min() > SURE
 
 
 @pytest.mark.parametrize("off", [-3, 2, 5])
@@ -111,13 +111,13 @@ def test_a_wrong_place_is_not_sure(off: int) -> None:
     evidence = reading(encoded("coffee")).evidence
     runs = [Run(0, 120, 0), Run(130, 250, off), Run(260, evidence.count, 0)]
 
-    assert slips(evidence, runs)[1] < SLIP_SURE
-    assert slips(evidence, [Run(0, 120, 0), Run(130, 250, 0), Run(260, evidence.count, 0)])[1] > SLIP_SURE
+    assert slips(evidence, runs)[1] < SURE
+    assert slips(evidence, [Run(0, 120, 0), Run(130, 250, 0), Run(260, evidence.count, 0)])[1] > SURE
 
 
 @pytest.mark.parametrize("width", [1, 3, 12, 24, 400])
 def test_moves_are_the_same_backwards_with_signs_turned(width: int) -> None:
-    moves = _moves(width)
+    moves = _moves(width, REACH)
 
     np.testing.assert_array_equal(moves, -moves[::-1])
     assert {*range(1, REACH + 1), *(row * width for row in range(1, ROWS + 1))} == set(moves[moves > 0].tolist())
@@ -131,3 +131,29 @@ def test_there_is_an_answer_for_everything() -> None:
     assert slips(evidence, []).shape == (0,)
     assert slips(evidence, many).shape == (len(many),)
     assert np.all(slips(evidence, many) <= NEVER)
+
+
+def test_a_strip_that_is_torn_off_is_one_set() -> None:
+    """Along an edge a picture can be torn row by row; no row of the strip would lie better alone."""
+    evidence = reading(encoded("coffee")).evidence
+    width, runs, strip = evidence.width, [Run(0, 2 * evidence.width, 0)], []
+    for row in range(2, evidence.places // width):
+        start = row * width
+        strip.append(len(runs) + 1)
+        runs += [Run(start, start + 6, 0), Run(start + 7, start + 14, -1), Run(start + 15, start + width, 0)]
+    found = better(evidence, runs, REACH)
+
+    assert found[0].move == 1
+    assert np.flatnonzero(found[0].moved).tolist() == strip
+    assert slips(evidence, runs)[strip].max() < 0
+
+
+def test_garbage_that_fits_once_a_run_is_moved_speaks_for_moving_it() -> None:
+    """A row of the picture, taken for garbage as what lies behind it was put where it belongs itself."""
+    evidence = reading(encoded("coffee")).evidence
+    first, row = 5 * evidence.width + 3, evidence.width
+    whole = [Run(0, first, 0), Run(first + row, evidence.places, 0)]
+    higher = [Run(0, first, 0), Run(first + row, evidence.places, -row)]
+
+    assert slips(evidence, higher)[1] < 0
+    assert slips(evidence, whole)[1] > SURE

@@ -13,7 +13,7 @@ from jpegrescue.flow.image import FoundFile, Wanted, process
 from jpegrescue.flow.mask import LEVELS, MASK_LABEL
 from jpegrescue.jpeg.parse import parse
 from jpegrescue.model.align import ALIGNED, LOST, PLACED, UNCERTAIN, Alignment
-from jpegrescue.model.decode import ComponentPlane, Decode
+from jpegrescue.model.decode import ComponentPlane, Decode, Segment
 from jpegrescue.model.evidence import ByteRange
 from jpegrescue.model.report import Image as Entry
 from jpegrescue.model.thumbnail import ThumbnailMatch
@@ -219,6 +219,15 @@ def test_only_lost_mcus_are_invented(folder: OutputFolder, original: bytes, alig
     assert [image.lost_mcus, image.uncertain_mcus, image.placed_mcus, image.aligned_mcus] == counts
     assert image.fill is not None
     assert (image.fill.mcus, len(image.fill.components)) == (counts[LOST], 3)
+
+
+def test_holes_are_filled_from_what_is_likelier_right_than_not() -> None:
+    certainty = np.array([[ALIGNED, UNCERTAIN, UNCERTAIN], [LOST, UNCERTAIN, UNCERTAIN]], np.uint8)
+    part = Segment(0, 0, 2, 0, 0, 0, 0, (0,), 0.5, "integer", "uncertain")
+    segments = (part, replace(part, mcu_start=8, mcu_end=10, placed_at=3), replace(part, placed_at=5, confidence=0.3))
+    likely = restoration._likely(Alignment((), certainty, segments, None))
+
+    assert likely.tolist() == [[True, True, False], [False, True, False]]
 
 
 def test_the_aligned_file_holds_what_is_sure_and_flat_blocks(

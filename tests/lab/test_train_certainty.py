@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from jpegrescue.lab.train_certainty import Kind, examine, fit
+from jpegrescue.align import certainty
+from jpegrescue.lab.train_certainty import Kind, examine, examine_runs, fit
 from tests.resync import damaged
 
 
@@ -35,3 +36,23 @@ def test_changes_of_dc_offsets_are_found() -> None:
     assert intact is not None
     assert intact.right.all()
     assert not intact.changed.any()
+
+
+def test_runs_are_examined_where_places_are_in_doubt() -> None:
+    jpeg = damaged.saved(damaged.photo("astronaut"))
+    found = examine_runs(jpeg, "cbc", 1e-4, np.random.default_rng(3))
+
+    assert found is not None
+    features, counts = found
+    assert features.shape == (counts.shape[0], certainty.RUN_WEIGHTS.size)
+    assert counts.shape[1] == 2
+    assert counts[:, 0].sum() > 10 * counts[:, 1].sum()
+
+
+def test_examples_count_as_often_as_they_are_said_to() -> None:
+    rng = np.random.default_rng(2)
+    features = np.stack([np.ones(200), rng.normal(size=200)], axis=1)
+    right, counts = rng.random(200) < 0.7, rng.integers(1, 5, 200)
+    repeated = fit(features.repeat(counts, axis=0), right.repeat(counts))
+
+    assert fit(features, right, counts.astype(np.float64)) == pytest.approx(repeated)

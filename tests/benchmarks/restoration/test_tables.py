@@ -3,7 +3,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.restoration.tables import figure, markdown, problems
+from benchmarks.restoration.tables import figure, markdown, poor, previews, problems
 from benchmarks.restoration.trial import Trial
 from jpegrescue.model.evaluation import FileScore, Likeness, PictureScore
 from jpegrescue.model.problem import Problem
@@ -33,7 +33,7 @@ SCORE = FileScore(
     mcus_dc_near=0,
     pictures=(PictureScore("decoded", "a.png", Likeness(500_000, 65.025, 30.0, 0.5), None),),
 )
-TRIAL = Trial("a", "kodak", "cbc 1e-05", 1, "code", 0.25, SCORE)
+TRIAL = Trial("a", "kodak", "cbc 1e-05", 1, "code", 0.25, False, SCORE)
 
 
 def _cells(table: str, line: int) -> dict[str, str]:
@@ -73,6 +73,30 @@ def test_shares_of_what_could_be_recovered() -> None:
 def test_lines_are_apart_by_class_and_mode() -> None:
     table = markdown([TRIAL, replace(TRIAL, kind="small"), replace(TRIAL, mode="xts 1e-05")])
     assert [_cells(table, n)["files"] for n in range(3)] == ["1", "1", "1"]
+
+
+def _restored(photo: str, mse: float, psnr: float | None, *, preview: bool = False, mode: str = "cbc 1e-05") -> Trial:
+    picture = PictureScore("restored", "a.png", Likeness(500_000, mse, psnr, 0.5), None)
+    score = replace(SCORE, mcus_placed=25, pictures=(*SCORE.pictures, picture))
+    return replace(TRIAL, photo=photo, mode=mode, preview=preview, score=score)
+
+
+def test_files_with_a_preview_are_apart() -> None:
+    trials = [_restored("a", 65.025, 30.0, preview=True), _restored("b", 650.25, 20.0), _restored("c", 650.25, 20.0)]
+    cells = _cells(previews(trials), 0)
+    assert (cells["class"], cells["mode"]) == ("kodak", "cbc 1e-05")
+    assert (cells["with a preview"], cells["with dB"], cells["with median"]) == ("1", "30.00", "30.00")
+    assert (cells["without a preview"], cells["without dB"], cells["without median"]) == ("2", "20.00", "20.00")
+
+
+def test_poor_files_are_named_with_what_is_said_of_them() -> None:
+    trials = [_restored("a", 65.1, 29.99), _restored("b", 650.25, 20.0), _restored("c", 65.025, 30.0)]
+    trials += [_restored("exact", 0.0, None), _restored("heavy", 650.25, 20.0, mode="cbc 0.0001")]
+    assert poor(trials) == (
+        "- b, cbc 1e-05, seed 1: 20.00 dB; partly_restored, 25.0 % of the MCUs placed or better\n"
+        "- a, cbc 1e-05, seed 1: 29.99 dB; partly_restored, 25.0 % of the MCUs placed or better\n"
+    )
+    assert poor(trials[2:]) == "none\n"
 
 
 def test_what_is_wrong_is_named() -> None:

@@ -30,6 +30,7 @@ def test_a_trial_is_made_once(photo: Photo, tmp_path: Path, cipher: str, monkeyp
     assert (made.photo, made.mode, made.seed, made.score.problems) == ("waves", mode.name, 5, ())
     assert made.score.errors > 0
     assert [picture.kind for picture in made.score.pictures] == ["decoded", "restored", "sca"]
+    assert made.preview
     monkeypatch.setattr(trial, "_made", pytest.fail)
     assert trial.kept_or_made(photo, mode, 5, tmp_path / "cache") == made
 
@@ -39,7 +40,7 @@ def test_results_belong_to_the_code_and_the_seed(photo: Photo, tmp_path: Path, m
 
     def make(given: Photo, mode: Mode, seed: int) -> trial.Trial:
         made.append((mode.name, seed))
-        return trial.Trial(given.name, given.kind, mode.name, seed, trial.code_digest(), 0.5, SCORE)
+        return trial.Trial(given.name, given.kind, mode.name, seed, trial.code_digest(), 0.5, False, SCORE)
 
     def get(given: Photo, rate: float, seed: int) -> trial.Trial | None:
         return trial.kept_or_made(given, Mode("cbc", "flips", rate), seed, tmp_path / "cache")
