@@ -1,8 +1,9 @@
 """A file's flipped bits, found and undone."""
 
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,81 +13,181 @@ from jpegrescue.repair.search import (
     Change,
     Option,
     block_odds,
-    decide,
     options,
     same_block_pairs,
     single_flips,
     suspects,
+    weigh_up,
 )
-from jpegrescue.repair.surroundings import look_around
-from jpegrescue.repair.track import Track, follow, plan_scan
+from jpegrescue.repair.surroundings import Surroundings, look_around
+from jpegrescue.repair.track import ScanPlan, Track, follow, plan_scan, quick_look, still_fits
+from jpegrescue.repair.verdict import Verdict, judge
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, Flippable
+from jpegrescue.source.crypt.sector import BLOCK
 
-PASSES, PAIR_BLOCKS = 16, 24
-TURNS = 2  # a bit is flipped, and flipped back, once
+UNLIKE_A_PHOTO = -12.0  # nats of a block that make a search worth it where nothing else is wrong
+GARBLED = -10.0  # nats of a block in which two flips may be worth looking for
 RATE_LEAST = 1e-5
+WORTH_A_LOOK, LAST_LOOK = -2 * NAT, -8 * NAT  # gain from which on a picture is looked at
+ROWS_AROUND, BLOCKS_AROUND = 2, 32
+TURNS = 2  # a bit is flipped, and flipped back, once
+StructureOf = Callable[[NDArray[np.uint8]], JpegStructure]
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How far to search.
+
+    `suspicious`, `deep`: nats that a block's symbols may add up to, at most, for it to be searched in every pass, and
+    in the last one; `pair_blocks`: blocks in which two flips are looked for; `passes`: at most.
+    """
+
+    suspicious: float
+    deep: float
+    pair_blocks: int
+    passes: int
+
+
+EFFORTS = {
+    "quick": Effort(0.0, 3.0, 0, 8),
+    "normal": Effort(3.0, 9.0, 48, 24),
+    "thorough": Effort(9.0, 1000.0, 1000, 64),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """What was flipped, in the order of finding, and the scan as it stands then."""
+    """What was flipped, in the order of finding, the file as it stands then, and what to think of it."""
 
     changes: tuple[Change, ...]
     flipped: frozenset[int]
     track: Track
+    structure: JpegStructure
+    verdict: Verdict
 
 
-def repair(file: Flippable, structure: JpegStructure, pool: Executor) -> Repaired | None:
-    """Search `file` for flipped bits and undo them in it; `None` where there is no scan to search.
+@dataclass(slots=True)
+class _Search:
+    """A search under way. `stirred`: blocks that the last pass changed."""
 
-    `structure`: of the file as it stands.
+    file: Flippable
+    effort: Effort
+    pool: Executor
+    surroundings: Surroundings
+    changes: list[Change] = field(default_factory=list)
+    flipped: frozenset[int] = frozenset()
+    turns: Counter[int] = field(default_factory=Counter)
+    pairs_tried: set[int] = field(default_factory=set)
+    stirred: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def singles(self, track: Track, blocks: list[int]) -> list[list[Option]]:
+        """Options of single flips in `blocks`."""
+        return single_flips(track, self.file, blocks, self.flipped, self.cost(track), self.pool)
+
+    def pairs(self, track: Track, odds: NDArray[np.float64]) -> list[list[Option]]:
+        """Options of two flips in one block, for blocks that are garbled for all that is known, the worst first."""
+        blocks = sorted((float(odds[block]), block) for block in suspects(odds, GARBLED))
+        new = [block for _, block in blocks if block not in self.pairs_tried]
+        new = new[: max(self.effort.pair_blocks - len(self.pairs_tried), 0)]
+        self.pairs_tried.update(new)
+        flips, numbers = same_block_pairs()
+        cost = self.cost(track)
+
+        def attempt(block: int) -> list[Option]:
+            names = [(BITS * block + a, BITS * block + b) for a, b in numbers]
+            return options(track, self.file, block, self.file.variants(block, flips), names, self.flipped, cost)
+
+        return [made for made in self.pool.map(attempt, new) if made]
+
+    def cost(self, track: Track) -> int:
+        """What a flip costs, 1/NAT nat, at the rate of errors that has been seen."""
+        return int(-np.log(self.rate(track)) * NAT)
+
+    def rate(self, track: Track) -> float:
+        """Errors per bit, as far as they are known."""
+        return max((len(self.flipped) + 1) / (8 * track.stripped.size), RATE_LEAST)
+
+    def near_changes(self, track: Track, blocks: list[int]) -> list[int]:
+        """Those of `blocks` that lie within some rows of what the last pass changed; all of them in the first."""
+        if not self.stirred.size:
+            return blocks
+        row = track.stripped.size * ROWS_AROUND // (BLOCK * max(track.plan.layout.rows, 1)) + BLOCKS_AROUND
+        return [block for block in blocks if np.abs(self.stirred - block).min() <= row]
+
+    def accept(self, track: Track, found: list[list[Option]]) -> bool:
+        """Flip what convinces; whether there was anything to flip."""
+        weighed = weigh_up(track, self.surroundings, self.file.plain, found, WORTH_A_LOOK)
+        new = [
+            change for change in weighed if change.convincing and all(self.turns[flip] < TURNS for flip in change.flips)
+        ]
+        for change in new:
+            for flip in change.flips:
+                self.file.flip(flip)
+            self.turns.update(change.flips)
+            self.flipped ^= frozenset(change.flips)
+        self.changes += new
+        self.stirred = np.array([flip // BITS for change in new for flip in change.flips], np.int64)
+        return bool(new)
+
+
+def repair(
+    file: Flippable, structure_of: StructureOf, pool: Executor, effort: Effort, *, encrypted: bool
+) -> Repaired | None:
+    """Search `file` for flipped bits and undo them in it; `None` where there is no scan to search, or no need to.
+
+    Args:
+        file: the file; bits of it are flipped.
+        structure_of: what to make of its bytes as they stand.
+        pool: runs candidates side by side.
+        effort: how far to go.
+        encrypted: whether a flipped bit garbles a whole block.
     """
+    structure = structure_of(file.plain)
+    seen = quick_look(file.plain, structure)
+    if seen is None or (seen.counted and not suspects(block_odds(seen, file), UNLIKE_A_PHOTO)):
+        return None
     plan = plan_scan(file.plain, structure)
     if plan is None:
         return None
-    changes: list[Change] = []
-    flipped: frozenset[int] = frozenset()
-    pairs_tried: set[int] = set()
-    turns: Counter[int] = Counter()
-    for _ in range(PASSES):
-        track = follow(file.plain, plan)
-        odds = block_odds(track, file)
-        cost = _cost(len(flipped), track)
-        blocks = suspects(odds)
-        found = single_flips(track, file, blocks, flipped, cost, pool)
-        surroundings = look_around(track, file.plain, structure)
-        accepted = decide(track, surroundings, file.plain, found)
-        if not accepted:
-            fronts = [block for block in _fronts(track, odds, blocks) if block not in pairs_tried][:PAIR_BLOCKS]
-            pairs_tried.update(fronts)
-            paired = [made for block in fronts if (made := _pairs(track, file, block, flipped, cost))]
-            accepted = decide(track, surroundings, file.plain, paired)
-        accepted = [change for change in accepted if all(turns[flip] < TURNS for flip in change.flips)]
-        if not accepted:
+    track = follow(file.plain, plan)
+    search = _Search(file, effort, pool, look_around(track, file.plain, structure))
+    left: list[list[Option]] = []
+    for _ in range(effort.passes):
+        flipped, left = _pass(search, track)
+        if not flipped:
             break
-        for change in accepted:
-            for flip in change.flips:
-                file.flip(flip)
-                turns[flip] += 1
-            flipped ^= frozenset(change.flips)
-        changes += accepted
-    return Repaired(tuple(changes), flipped, follow(file.plain, plan))
+        structure = structure_of(file.plain)
+        plan = _plan_again(plan, file.plain, structure)
+        track = follow(file.plain, plan)
+    unsolved = weigh_up(track, search.surroundings, file.plain, left, LAST_LOOK)
+    rate = search.rate(track)
+    verdict = judge(track, file, search.changes, search.flipped, left, unsolved, rate, effort.deep, encrypted)
+    return Repaired(tuple(search.changes), search.flipped, track, structure, verdict)
 
 
-def _cost(found: int, track: Track) -> int:
-    """What a flip costs, 1/NAT nat, at the rate of errors that has been seen."""
-    bits = 8 * track.stripped.size
-    return int(-np.log(max((found + 1) / bits, RATE_LEAST)) * NAT)
+def _pass(search: _Search, track: Track) -> tuple[bool, list[list[Option]]]:
+    """One pass: whether anything was flipped, and if not, what was looked at in vain.
+
+    What is dearer comes when nothing cheaper is left: blocks near the last changes, all suspicious ones, two flips in
+    one block, and all blocks that look the least odd.
+    """
+    odds = block_odds(track, search.file)
+    suspicious = suspects(odds, search.effort.suspicious)
+    near = search.near_changes(track, suspicious)
+    if search.accept(track, search.singles(track, near)):
+        return True, []
+    if len(near) < len(suspicious) and search.accept(track, search.singles(track, suspicious)):
+        return True, []
+    paired = search.pairs(track, odds)
+    if search.accept(track, paired):
+        return True, []
+    left = search.singles(track, suspects(odds, search.effort.deep))
+    return search.accept(track, left), left + paired
 
 
-def _fronts(track: Track, odds: NDArray[np.float64], blocks: list[int]) -> list[int]:
-    """Blocks at which garbled stretches seem to begin, worst first."""
-    worth = [(odds[block] if not np.isnan(odds[block]) else 0.0, block) for block in blocks]
-    return [block for value, block in sorted(worth) if value < 0]
-
-
-def _pairs(track: Track, file: Flippable, block: int, flipped: frozenset[int], cost: int) -> list[Option]:
-    flips, numbers = same_block_pairs()
-    names = [(BITS * block + a, BITS * block + b) for a, b in numbers]
-    return options(track, file, block, file.variants(block, flips), names, flipped, cost)
+def _plan_again(plan: ScanPlan, data: NDArray[np.uint8], structure: JpegStructure) -> ScanPlan:
+    """The plan, or a new one if the header or the scan's bounds have changed."""
+    if still_fits(plan, structure):
+        return plan
+    return plan_scan(data, structure) or plan

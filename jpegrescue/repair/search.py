@@ -19,10 +19,8 @@ from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, ONE_BIT, Flippable
 from jpegrescue.source.crypt.sector import BLOCK
 
-SUSPICIOUS, BLOCKS_BEFORE = 3.0, 2
-"""Nats that a block's symbols may add up to, at most, for it to be searched, and how many before it are as well."""
+BLOCKS_BEFORE = 2
 RIVALS = 12
-WORTH_A_LOOK = -8 * NAT
 PICTURE_SHARE, PICTURE_MOST = 0.5, 200 * NAT
 """Candidates of a block whose picture is looked at; the gain from which on that is done; what the picture counts of
 what its borders say, and how much at most."""
@@ -81,9 +79,9 @@ def block_odds(track: Track, file: Flippable) -> NDArray[np.float64]:
     return odds
 
 
-def suspects(odds: NDArray[np.float64]) -> list[int]:
-    """Blocks to search, ascending."""
-    low = np.flatnonzero(odds < SUSPICIOUS)
+def suspects(odds: NDArray[np.float64], threshold: float) -> list[int]:
+    """Blocks whose symbols add up to less than `threshold` nats, and those before them, ascending."""
+    low = np.flatnonzero(odds < threshold)
     wanted = np.unique(np.concatenate([low - before for before in range(BLOCKS_BEFORE + 1)]))
     chosen: list[int] = wanted[(wanted >= 0) & ~np.isnan(odds[np.maximum(wanted, 0)])].tolist()
     return chosen
@@ -141,15 +139,22 @@ def _option(
     return Option(flips, gain + prior, at, patch, tried.first, last, int(tried.own[k]))
 
 
-def decide(
-    track: Track, surroundings: Surroundings, data: NDArray[np.uint8], found: Sequence[Sequence[Option]]
+def weigh_up(
+    track: Track,
+    surroundings: Surroundings,
+    data: NDArray[np.uint8],
+    found: Sequence[Sequence[Option]],
+    least: int,
 ) -> list[Change]:
-    """What to flip: the best of every stretch, if it stands out and the picture does not speak against it."""
-    accepted: list[Change] = []
+    """The best change of every stretch that is worth a look, by symbols and picture together, best first.
+
+    `least`: gain, 1/NAT nat, from which on an option is worth a look.
+    """
+    best_of: list[Change] = []
     taken: list[tuple[int, int]] = []
     everything = sorted((option for rivals in found for option in rivals), key=lambda o: (-o.gain, o.flips))
     for best in everything:
-        if best.gain < WORTH_A_LOOK:
+        if best.gain < least:
             break
         if any(best.first <= last and first <= best.last for first, last in taken):
             continue
@@ -158,9 +163,8 @@ def decide(
             rivals = [o for o in rivals if o.own >= 0]
         change = _compare(track, surroundings, data, rivals[:RIVALS])
         taken += [(best.first, best.last), (change.first, change.last)]
-        if change.convincing:
-            accepted.append(change)
-    return accepted
+        best_of.append(change)
+    return best_of
 
 
 def _compare(track: Track, surroundings: Surroundings, data: NDArray[np.uint8], rivals: Sequence[Option]) -> Change:

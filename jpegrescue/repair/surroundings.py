@@ -63,7 +63,8 @@ def fit(
         track: of the scan as it stands.
         surroundings: of the file.
         data: uint8, the file as it stands.
-        first, last: MCUs of the stream that any of the patches changes.
+        first: MCU of the stream from which on any of the patches changes something.
+        last: MCU from which on none does.
         patches: file offset and bytes, uint8.
     """
     columns = track.plan.layout.columns

@@ -1,7 +1,6 @@
-"""The scan of a file as it stands: what its bits decode to, what that is worth, and the way back to the file's bytes."""
+"""The scan of a file as it stands: what its bits decode to, what that is worth, and the way back to the file."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +35,8 @@ class Track:
     """A scan decoded and weighed.
 
     `before`, `behind`: see `_kernels_candidates.path_values`; `value`: of the whole, 1/NAT nat; `cuts`: int64, bytes of
-    `stripped.data` at which intervals end; `cut_at`: int64, file offsets behind the markers there, and of the scan's end
-    behind the last; `complete`: every interval decodes to its end, nothing failed, and all MCUs are there.
+    `stripped.data` at which intervals end; `cut_at`: int64, file offsets behind the markers there, and of the scan's
+    end behind the last; `complete`: every interval decodes to its end, nothing failed, and all MCUs are there.
     """
 
     plan: ScanPlan
@@ -69,11 +68,7 @@ class Track:
         return np.diff(np.interp(at, np.arange(running.size), running)).astype(np.float64) / NAT
 
 
-def plan_scan(data: NDArray[np.uint8], structure: JpegStructure) -> ScanPlan | None:
-    """Make ready for the one scan of a file, with odds calibrated to what of it looks like a photo.
-
-    `None` where there is not exactly one scan with all components, or a table is missing.
-    """
+def _uncalibrated(structure: JpegStructure) -> ScanPlan | None:
     if structure.frame is None or len(structure.scans) != 1:
         return None
     frame, scan = picture_frame(structure.frame), structure.scans[0]
@@ -82,17 +77,33 @@ def plan_scan(data: NDArray[np.uint8], structure: JpegStructure) -> ScanPlan | N
         return None
     tables = tuple((part.dc_table, part.ac_table) for part in scan.components if part.dc_table and part.ac_table)
     kinds = tuple(LUMA if index in (0, 3) else CHROMA for index in range(len(tables)))
-    plan = ScanPlan(scan, layout, tables, kinds, symbols.symbol_odds(tables, kinds), structure.eoi is not None)
-    track = follow(data, plan)
-    if track.weighed.count == 0:
+    return ScanPlan(scan, layout, tables, kinds, symbols.learnt_odds(tables, kinds), structure.eoi is not None)
+
+
+def quick_look(data: NDArray[np.uint8], structure: JpegStructure) -> Track | None:
+    """The scan weighed without calibration; `None` as of `plan_scan`."""
+    plan = _uncalibrated(structure)
+    return None if plan is None else follow(data, plan)
+
+
+def plan_scan(data: NDArray[np.uint8], structure: JpegStructure) -> ScanPlan | None:
+    """Make ready for the one scan of a file, with odds calibrated to what of it looks like a photo.
+
+    `None` where there is not exactly one scan with all components, or a table is missing, or nothing decodes.
+    """
+    plan = _uncalibrated(structure)
+    track = None if plan is None else follow(data, plan)
+    if plan is None or track is None or track.weighed.count == 0:
         return None
     near = np.convolve(track.weighed.odds, np.ones(SMOOTHED, np.int64), "same")[: track.weighed.count]
-    own = symbols.count_symbols(track.stripped, track.weighed, near > 0, layout, kinds)
-    return _with_odds(plan, symbols.symbol_odds(tables, kinds, own))
+    own = symbols.count_symbols(track.stripped, track.weighed, near > 0, plan.layout, plan.kinds)
+    return replace(plan, odds=symbols.symbol_odds(plan.tables, plan.kinds, own))
 
 
-def _with_odds(plan: ScanPlan, odds: symbols.SymbolOdds) -> ScanPlan:
-    return ScanPlan(plan.scan, plan.layout, plan.tables, plan.kinds, odds, plan.ends)
+def still_fits(plan: ScanPlan, structure: JpegStructure) -> bool:
+    """Whether a plan is good for the file after some bits were flipped."""
+    other = _uncalibrated(structure)
+    return other is not None and (plan.scan, plan.tables, plan.ends) == (other.scan, other.tables, other.ends)
 
 
 def follow(data: NDArray[np.uint8], plan: ScanPlan) -> Track:

@@ -1,9 +1,9 @@
 """Kernels that weigh Huffman symbols while they decode them: do they look like a photo, or like random bits?
 
-Random bits decode to symbols whose probability is what their code's length says; the symbols of a photo depend on where
-in its block each one stands, and on what came before. So every symbol adds the logarithm of what the model expects of it
-there, and its code's length: log-odds, in 1/NAT nat, that the bits are those of a picture and not a garbled cipher
-block. Bits of magnitudes say nothing here.
+Random bits decode to symbols whose probability is what their code's length says; the symbols of a photo depend on
+where in its block each one stands, and on what came before. So every symbol adds the logarithm of what the model
+expects of it there, and its code's length: log-odds, in 1/NAT nat, that the bits are those of a picture and not a
+garbled cipher block. Bits of magnitudes say nothing here.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ LEVELS, SHAPES, DC_SIZES, SYMBOLS = 10, 5, 12, 256
 FIRST_LEVEL = 4
 FAILURE = 8 * 1024  # what a place counts where decoding fails, against a photo
 LEVEL = np.searchsorted(np.array([1, 2, 3, 5, 8, 12, 18, 27, 40]), np.arange(65), side="right").astype(np.int64)
-"""Of the number of non-zero AC coefficients in the component's block before: what the model takes for how busy it is."""
+"""Of the number of non-zero AC coefficients in the component's block before: how busy the model takes it to be."""
 SIZE = np.array([int(value).bit_length() for value in range(1 << FAST_BITS)], np.int64)
 
 

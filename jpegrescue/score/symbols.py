@@ -93,6 +93,12 @@ def symbol_odds(
     return SymbolOdds(ac, dc)
 
 
+@lru_cache(maxsize=4)
+def learnt_odds(tables: tuple[tuple[HuffmanTable, HuffmanTable], ...], kinds: tuple[int, ...]) -> SymbolOdds:
+    """`symbol_odds` without counts of the file; kept, because most files of a medium share their tables."""
+    return symbol_odds(tables, kinds)
+
+
 def _mixed(own: Counts | None, kind: int, *, ac: bool) -> tuple[NDArray[np.int64] | None, NDArray[np.float32], float]:
     shares = learnt()
     counts = None if own is None else (own.ac if ac else own.dc)[kind]

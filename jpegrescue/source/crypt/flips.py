@@ -5,6 +5,7 @@ by D_K(C) ⊕ D_K(C ⊕ bit), whatever the IV, and flips the same bit of the nex
 D_K(C ⊕ T) ⊕ T: a bit of C changes its own block only. Without a cipher it changes itself.
 """
 
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -111,6 +112,27 @@ class Ciphertext:
     def _takes_next_along(self, at: int) -> bool:
         inside = BLOCK * (at + 1) % self._cipher.sector_size
         return self._chained and inside != 0 and BLOCK * (at + 2) <= self._raw.size
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file's ciphertext as it lies on the medium.
+
+    `raw` begins with a sector, of IV number `first_number`, at evidence offset `offset`; the file with its `size` bytes
+    begins `start` bytes into it.
+    """
+
+    cipher: SectorCipher
+    raw: bytes = field(repr=False)
+    first_number: int
+    start: int
+    size: int
+    offset: int
+
+    def open(self) -> Ciphertext:
+        """Its bits, to be flipped."""
+        raw = np.frombuffer(self.raw, np.uint8)
+        return Ciphertext(self.cipher, raw, self.first_number, self.start, self.size)
 
 
 def _words(data: NDArray[np.uint8], block: int) -> NDArray[np.uint64]:

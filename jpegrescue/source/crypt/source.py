@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from jpegrescue.model.evidence import Gap, Layer
 from jpegrescue.source.base import ByteSource, read_bytes
+from jpegrescue.source.crypt.flips import Stored
 from jpegrescue.source.crypt.sector import BLOCK, SectorCipher
 
 _PIECE = 1 << 20
@@ -88,6 +89,16 @@ class DecryptedSource:
             high -= over
         if low < high:
             self._cipher.decrypt_into(raw[low:high], self._number(offset + low), out[low:high])
+
+    def stored(self, start: int, end: int) -> Stored | None:
+        """Ciphertext of bytes `[start, end)`, in whole sectors; `None` unless all of them are encrypted."""
+        if not self._start <= start < end <= self._end:
+            return None
+        size = self._cipher.sector_size
+        first = start - (start - self._start) % size
+        last = min(end + (self._start - end) % size, self._end)
+        raw = self._parent.read(first, last - first)
+        return Stored(self._cipher, raw, self._number(first), start - first, end - start, first)
 
     def close(self) -> None:
         """Close the parent."""
