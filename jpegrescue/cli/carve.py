@@ -39,6 +39,8 @@ def carve(
         int, typer.Option(metavar="N", parser=opt.number, help="Leave out pictures of fewer pixels.")
     ] = 0,
     no_restore: Annotated[bool, typer.Option("--no-restore", help="Only find files, do not decode them.")] = False,
+    no_repair: opt.NoRepair = False,
+    effort: opt.RepairEffort = opt.Effort.NORMAL,
     align: opt.Align = opt.Alignment.INTEGER,
     sca_without: opt.ScaWithout = None,
     hashes: Annotated[
@@ -91,6 +93,7 @@ def carve(
             min_size=min_size,
             min_pixels=min_pixels,
             restore=not no_restore,
+            repair=None if no_repair else effort.value,
             align=align is not opt.Alignment.NONE,
             sca=opt.sca_parts(align, sca_without),
             bad_ranges=opt.bad_ranges(bad_ranges),

@@ -45,6 +45,14 @@ class Alignment(StrEnum):
     NONE = "none"
 
 
+class Effort(StrEnum):
+    """How far to search for flipped bits."""
+
+    QUICK = "quick"
+    NORMAL = "normal"
+    THOROUGH = "thorough"
+
+
 class ScaSwitch(StrEnum):
     """Parts of the published alignment."""
 
@@ -181,6 +189,17 @@ Unit = Annotated[
 Jobs = Annotated[
     int | None,
     typer.Option("--jobs", metavar="N", min=1, help="Threads to work with.  [default: all cores]", show_default=False),
+]
+NoRepair = Annotated[
+    bool, typer.Option("--no-repair", help="Do not search damaged files for flipped bits: no NAME.repaired.jpg.")
+]
+RepairEffort = Annotated[
+    Effort,
+    typer.Option(
+        "--effort",
+        help="How far to search for flipped bits: quick tries the bits of garbled cipher blocks, normal those of odd "
+        "ones and two flips in a block too, thorough those of all blocks of a damaged file.",
+    ),
 ]
 Align = Annotated[
     Alignment,

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from jpegrescue.carve.find import Carver
 from jpegrescue.flow.evidence import OpenEvidence, open_evidence
-from jpegrescue.flow.image import FoundFile, Wanted, decoded_share
+from jpegrescue.flow.examine import decoded_share
+from jpegrescue.flow.found import FoundFile, Wanted
 from jpegrescue.flow.options import CarveOptions, Outcome
 from jpegrescue.flow.progress import NoProgress, Progress
 from jpegrescue.flow.session import Session, conduct
@@ -17,6 +18,7 @@ from jpegrescue.model.carve import CarvedFile
 from jpegrescue.model.evidence import ByteRange, Hashes
 from jpegrescue.model.problem import Problem
 from jpegrescue.report.output import OutputFolder
+from jpegrescue.source.crypt.flips import Stored
 from jpegrescue.source.hashing import Hasher
 
 CHUNK = 4 << 20
@@ -55,7 +57,15 @@ def _search(evidence: OpenEvidence, options: CarveOptions, session: Session, pro
         count_mcus=decoded_share,
     )
     picture: Literal["damaged", "never"] = "damaged" if options.restore else "never"
-    wanted = Wanted(carved=True, picture=picture, hashes=options.run.hashes, align=options.align, sca=options.sca)
+    wanted = Wanted(
+        carved=True,
+        picture=picture,
+        hashes=options.run.hashes,
+        repair=options.repair if options.restore else None,
+        jobs=options.run.jobs,
+        align=options.align,
+        sca=options.sca,
+    )
     hasher = Hasher(options.run.hashes)
     searched = extent.start
     try:
@@ -111,7 +121,14 @@ def _load(evidence: OpenEvidence, found: CarvedFile, listed: tuple[ByteRange, ..
         problems=(*evidence.read_problems(found.runs), *bad_problems, *found.problems),
         bad=bad,
         encrypted=evidence.decrypted is not None,
+        stored=_stored(evidence, found),
     )
+
+
+def _stored(evidence: OpenEvidence, found: CarvedFile) -> Stored | None:
+    if evidence.decrypted is None or len(found.runs) != 1:
+        return None
+    return evidence.decrypted.stored(found.runs[0].start, found.runs[0].end)
 
 
 def _doubts(evidence: OpenEvidence, options: CarveOptions, session: Session) -> Iterator[Problem]:

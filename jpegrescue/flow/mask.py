@@ -8,9 +8,16 @@ from jpegrescue.model.align import ALIGNED, LOST, PLACED, UNCERTAIN
 from jpegrescue.model.decode import Grade
 from jpegrescue.model.jpeg import Frame
 
-LEVELS: dict[Grade, int] = {"exact": 255, "aligned": 224, "placed": 160, "uncertain": 96, "synthetic": 32, "filled": 0}
-"""Grey level in `NAME.mask.png` of each pixel grade, the better the lighter; `exact` and `synthetic` are for stages to
-come."""
+LEVELS: dict[Grade, int] = {
+    "exact": 255,
+    "aligned": 224,
+    "consistent": 192,
+    "placed": 160,
+    "uncertain": 96,
+    "synthetic": 32,
+    "filled": 0,
+}
+"""Grey level in `NAME.mask.png` of each pixel grade, the better the lighter; `synthetic` is for a stage to come."""
 MASK_LABEL = "grade of each pixel of the restored picture: " + ", ".join(f"{v} {k}" for k, v in LEVELS.items())
 
 _OF_CERTAINTY = np.zeros(4, np.uint8)

@@ -12,6 +12,7 @@ from jpegrescue.source.crypt.spec import CipherSpec
 from jpegrescue.source.keys import Key
 
 InputKind = Literal["auto", "cipher", "plain"]
+EffortName = Literal["quick", "normal", "thorough"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,9 @@ class CarveOptions:
     """Search `evidence` in `[start, start + length)` bytes (`length` `None`: to its end).
 
     Files below `min_size` bytes or pictures below `min_pixels` pixels are left out; `restore`: decode what is found;
-    `align`: put decoded MCUs of damaged files back in place, and fill what is lost; `sca`: parts of the published
-    alignment to write pictures with, `None` for no such pictures. `bad_ranges`: bytes of the evidence that are known to
-    be unreadable, sorted and merged.
+    `repair`: how far to search damaged files for flipped bits, `None` for not at all; `align`: put decoded MCUs of
+    damaged files back in place, and fill what is lost; `sca`: parts of the published alignment to write pictures with,
+    `None` for no such pictures. `bad_ranges`: bytes of the evidence that are known to be unreadable, sorted and merged.
     """
 
     evidence: Path
@@ -75,6 +76,7 @@ class CarveOptions:
     min_size: int = 0
     min_pixels: int = 0
     restore: bool = True
+    repair: EffortName | None = "normal"
     align: bool = True
     sca: tuple[ScaPart, ...] | None = None
     bad_ranges: tuple[ByteRange, ...] = ()
@@ -84,14 +86,15 @@ class CarveOptions:
 class RestoreOptions:
     """Decode `files`, each a JPEG (`plain`), or one as it lay encrypted on disk (`cipher`); `auto` looks which.
 
-    `align`, `sca` as in `CarveOptions`; so is `bad_ranges`, which are those of the one file. `reference`: a sound photo
-    of the same camera, from which to take what a file's header lacks.
+    `repair`, `align`, `sca` as in `CarveOptions`; so is `bad_ranges`, which are those of the one file. `reference`: a
+    sound photo of the same camera, from which to take what a file's header lacks.
     """
 
     files: tuple[Path, ...]
     run: RunOptions
     key: KeyOptions
     input: InputKind = "auto"
+    repair: EffortName | None = "normal"
     align: bool = True
     sca: tuple[ScaPart, ...] | None = None
     bad_ranges: tuple[ByteRange, ...] = ()

@@ -9,7 +9,7 @@ import numpy as np
 from jpegrescue.carve.extent import measure
 from jpegrescue.errors import EvidenceError, UsageError
 from jpegrescue.flow.evidence import OpenEvidence, open_evidence
-from jpegrescue.flow.image import FoundFile, Wanted
+from jpegrescue.flow.found import FoundFile, Wanted
 from jpegrescue.flow.options import KeyOptions, Outcome, RestoreOptions
 from jpegrescue.flow.progress import NoProgress, Progress
 from jpegrescue.flow.session import Session, conduct
@@ -101,6 +101,8 @@ def _restore_all(
             carved=encrypted,
             picture="always",
             hashes=options.run.hashes,
+            repair=options.repair,
+            jobs=options.run.jobs,
             align=options.align,
             sca=options.sca,
             reference=reference,
@@ -153,6 +155,7 @@ def _found(evidence: OpenEvidence, raw: bytes, name: str, options: RestoreOption
         problems=problems if carved is None else (*problems, *carved.problems),
         bad=bad,
         encrypted=evidence.decrypted is not None,
+        stored=None if evidence.decrypted is None else evidence.decrypted.stored(0, size),
     )
 
 

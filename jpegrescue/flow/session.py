@@ -12,11 +12,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from jpegrescue import __version__
 from jpegrescue.errors import JpegRescueError, OutputError
-from jpegrescue.flow.image import FoundFile, Wanted, failed, process
+from jpegrescue.flow.examine import failed
+from jpegrescue.flow.found import FoundFile, Wanted
+from jpegrescue.flow.here import Here
+from jpegrescue.flow.image import process
 from jpegrescue.flow.options import Outcome, RunOptions
 from jpegrescue.flow.progress import Progress
 from jpegrescue.model.evidence import Evidence
@@ -35,18 +38,6 @@ Result_co = TypeVar("Result_co", covariant=True)
 log = logging.getLogger(__name__)
 
 
-class _Here(Executor):
-    """Runs what is submitted at once: with one job, a second thread would only fight for the interpreter lock."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
 class Session:
     """Collects what a run finds and keeps `report.json` up to date; used from one thread, the work runs in `jobs`."""
 
@@ -61,7 +52,7 @@ class Session:
         self._began = time.monotonic()
         self._images: dict[int, Image] = {}
         self._problems: list[Problem] = []
-        self._pool: Executor = _Here() if options.jobs == 1 else ThreadPoolExecutor(options.jobs, "restore")
+        self._pool: Executor = Here() if options.jobs == 1 else ThreadPoolExecutor(options.jobs, "restore")
         self._waiting: dict[Future[Image], tuple[int, FoundFile]] = {}
         self._limit = WAITING_PER_JOB * options.jobs
         self._submitted = 0

@@ -9,6 +9,7 @@ from jpegrescue.model.evidence import ByteRange, Evidence, Hashes
 from jpegrescue.model.fill import ComponentFill
 from jpegrescue.model.jpeg import Thumbnail
 from jpegrescue.model.problem import Problem
+from jpegrescue.model.repair import Repair, VerifiedRange
 from jpegrescue.model.thumbnail import ThumbnailMatch
 
 FileGrade = Literal["no_damage_found", "repaired", "partly_restored", "fragment", "undecodable"]
@@ -76,6 +77,10 @@ class Image:
     decoded for `lost_mcus`, `uncertain_mcus` lie in segments graded uncertain, and the other two are `None`.
     `thumbnail_match`: what the alignment found the preview to be worth. `fill`: how the picture of kind `restored` was
     filled. `sca`: how the one of kind `sca` came about. All three are `None` where there is no such thing.
+
+    `repairs`: bits of the evidence that were flipped back for the file of kind `repaired`, in their order there;
+    `verified_ranges`: bytes of that file and what is known of them, empty where no search was made. The claim
+    `exact_scan` covers those that are `verified`.
     """
 
     name: str
@@ -92,6 +97,8 @@ class Image:
     thumbnail: Thumbnail | None
     grade: FileGrade
     claim: Claim
+    repairs: tuple[Repair, ...]
+    verified_ranges: tuple[VerifiedRange, ...]
     resync_points: tuple[ResyncPoint, ...]
     segments: tuple[Segment, ...]
     lost_mcus: int | None

@@ -30,6 +30,7 @@ KEY_NAME = "key.hex"
 RESULT_SUFFIXES = (
     ".carved.jpg",
     ".decoded.png",
+    ".repaired.jpg",
     ".aligned.jpg",
     ".restored.png",
     ".mask.png",

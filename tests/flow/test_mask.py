@@ -88,5 +88,7 @@ def test_pictures_too_narrow_for_a_blend_have_no_ring_across() -> None:
 
 
 def test_the_label_names_every_level_and_better_is_lighter() -> None:
-    assert MASK_LABEL.endswith("255 exact, 224 aligned, 160 placed, 96 uncertain, 32 synthetic, 0 filled")
+    assert MASK_LABEL.endswith(
+        "255 exact, 224 aligned, 192 consistent, 160 placed, 96 uncertain, 32 synthetic, 0 filled"
+    )
     assert list(LEVELS.values()) == sorted(LEVELS.values(), reverse=True)

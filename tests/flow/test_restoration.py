@@ -9,7 +9,8 @@ from PIL import Image
 
 import jpegrescue.flow.image as flow_image
 from jpegrescue.flow import restoration
-from jpegrescue.flow.image import FoundFile, Wanted, process
+from jpegrescue.flow.found import FoundFile, Wanted
+from jpegrescue.flow.image import process
 from jpegrescue.flow.mask import LEVELS, MASK_LABEL
 from jpegrescue.jpeg.parse import parse
 from jpegrescue.model.align import ALIGNED, LOST, PLACED, UNCERTAIN, Alignment
@@ -277,7 +278,7 @@ def test_a_bug_costs_what_rests_on_it_and_no_more(
 
     image = process(found(damaged(scene(320, 240))), wanted, folder)
 
-    assert [output.kind for output in image.outputs] == ["decoded", *kept, "sca"]
+    assert [output.kind for output in image.outputs] == ["decoded", "sca", *kept]
     (problem,) = [problem for problem in image.problems if problem.kind == "internal_error"]
     assert problem.severity == "error"
     assert "ZeroDivisionError" in problem.detail

@@ -12,7 +12,7 @@ import jpegrescue.flow.evidence as flow_evidence
 import jpegrescue.flow.restore as flow_restore
 import jpegrescue.flow.session as flow_session
 from jpegrescue.errors import EvidenceError, UsageError
-from jpegrescue.flow.image import FoundFile
+from jpegrescue.flow.found import FoundFile
 from jpegrescue.flow.options import KeyOptions, RestoreOptions
 from jpegrescue.flow.restore import restore
 from jpegrescue.model.evidence import ByteRange
@@ -87,8 +87,8 @@ def test_a_wrong_key_is_suspected(restore_options: Make) -> None:
     assert KEY.reveal().hex() not in repr(image)
 
 
-def test_without_alignment_files_are_only_decoded(restore_options: Make) -> None:
-    (image,) = restore(restore_options({"a.jpg": damaged(photo())}, align=False)).report.images
+def test_without_repair_and_alignment_files_are_only_decoded(restore_options: Make) -> None:
+    (image,) = restore(restore_options({"a.jpg": damaged(photo())}, repair=None, align=False)).report.images
     assert [o.kind for o in image.outputs] == ["decoded"]
     assert {s.engine for s in image.segments} == {"decoder"}
 

@@ -5,7 +5,7 @@ import pytest
 
 from jpegrescue.errors import OutputError
 from jpegrescue.flow import session as module
-from jpegrescue.flow.image import FoundFile, Wanted
+from jpegrescue.flow.found import FoundFile, Wanted
 from jpegrescue.flow.options import RunOptions
 from jpegrescue.flow.progress import NoProgress
 from jpegrescue.flow.session import Session, conduct, environment

@@ -1,0 +1,119 @@
+"""Flipped bits of one file undone: what to search, and what the report says of it."""
+
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jpegrescue.carve.extent import measure
+from jpegrescue.flow.found import FoundFile
+from jpegrescue.flow.here import Here
+from jpegrescue.flow.options import EffortName
+from jpegrescue.model.evidence import ByteRange
+from jpegrescue.model.jpeg import JpegStructure
+from jpegrescue.model.repair import Repair, VerifiedRange
+from jpegrescue.repair.repair import EFFORTS, Repaired, StructureOf, repair
+from jpegrescue.repair.search import Change
+from jpegrescue.score.plausibility import NAT
+from jpegrescue.source.crypt.flips import BITS, Flippable, PlainBits
+from jpegrescue.source.crypt.sector import BLOCK
+from jpegrescue.source.memory import MemorySource
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """A file with flipped bits undone.
+
+    `data`: uint8, its bytes; `end`: how they end, as in `model.carve.CarvedFile`; `repairs`: the bits; `verified`: what
+    is known of its bytes; `exact`: whether the scan may be called the original's; `contradicted`: whether something in
+    it looks wrong still.
+    """
+
+    data: NDArray[np.uint8]
+    end: str
+    structure: JpegStructure
+    repairs: tuple[Repair, ...]
+    verified: tuple[VerifiedRange, ...]
+    exact: bool
+    contradicted: bool
+
+
+def mend(found: FoundFile, structure_of: StructureOf, *, effort: EffortName, jobs: int) -> Mended | None:
+    """Search a file for flipped bits; `None` where nothing speaks for any.
+
+    `structure_of`: what to make of its bytes; `effort`: name in `repair.EFFORTS`; `jobs`: threads.
+    """
+    stored = found.stored
+    file: Flippable = PlainBits(np.frombuffer(found.data, np.uint8)) if stored is None else stored.open()
+    with _pool(jobs) as pool:
+        outcome = repair(file, structure_of, pool, EFFORTS[effort], encrypted=stored is not None)
+    if outcome is None:
+        return None
+    size, end = _extent(file, found, outcome)
+    origin = found.runs[0].start if stored is None else stored.offset + BLOCK * (stored.start // BLOCK)
+    return Mended(
+        data=file.plain[:size].copy(),
+        end=end,
+        structure=outcome.structure,
+        repairs=tuple(_repairs(outcome, file, origin, encrypted=stored is not None)),
+        verified=tuple(_verified(outcome, size)),
+        exact=outcome.verdict.exact,
+        contradicted=outcome.verdict.risk >= 1,
+    )
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[Executor]:
+    if jobs == 1:
+        yield Here()
+        return
+    with ThreadPoolExecutor(jobs, "repair") as pool:
+        yield pool
+
+
+def _extent(file: Flippable, found: FoundFile, outcome: Repaired) -> tuple[int, str]:
+    """Size of the repaired file and how it ends, which a flipped bit may have hidden before."""
+    carved = measure(MemorySource(file.plain), 0, file.plain.size) if outcome.flipped else None
+    return (len(found.data), found.end) if carved is None else (carved.runs[-1].end, carved.end)
+
+
+def _repairs(outcome: Repaired, file: Flippable, origin: int, *, encrypted: bool) -> Iterator[Repair]:
+    changes: dict[int, Change] = {flip: change for change in outcome.changes for flip in change.flips}
+    for flip in sorted(outcome.flipped):
+        change = changes[flip]
+        block = flip // BITS
+        start, end = BLOCK * block - file.lead, BLOCK * (block + 2) - file.lead
+        if not encrypted:
+            start, end = flip >> 3, (flip >> 3) + 1
+        yield Repair(
+            evidence_byte=origin + (flip >> 3),
+            evidence_bit=8 * origin + flip,
+            cipher_block=origin + BLOCK * block if encrypted else None,
+            start=max(start, 0),
+            end=min(end, file.plain.size),
+            gain=round(change.gain / NAT, 2),
+            margin=round(change.margin / NAT, 2),
+            mcus=max(change.last - change.first, 1),
+        )
+
+
+def _verified(outcome: Repaired, size: int) -> Iterator[VerifiedRange]:
+    """The file from its first byte to its last, in order."""
+    scan = outcome.track.plan.scan
+    yield VerifiedRange(ByteRange(0, min(scan.start, size)), "parsed")
+    at = scan.start
+    for doubt in outcome.verdict.doubtful:
+        start, end = max(doubt.start, at), min(doubt.end, scan.end)
+        if start >= end:
+            continue
+        if at < start:
+            yield VerifiedRange(ByteRange(at, start), "verified")
+        yield VerifiedRange(ByteRange(start, end), "doubtful")
+        at = end
+    if at < scan.end:
+        yield VerifiedRange(ByteRange(at, scan.end), "verified")
+    if scan.end < size:
+        yield VerifiedRange(ByteRange(scan.end, size), "unverifiable")
