@@ -29,6 +29,7 @@ from jpegrescue.source.crypt.sector import BLOCK
 UNLIKE_A_PHOTO = -12.0  # nats of a block that make a search worth it where nothing else is wrong
 GARBLED = -10.0  # nats of a block in which two flips may be worth looking for
 RATE_LEAST = 1e-5
+BLOCKS_BEFORE = 2
 WORTH_A_LOOK, LAST_LOOK = -2 * NAT, -8 * NAT  # gain from which on a picture is looked at
 ROWS_AROUND, BLOCKS_AROUND = 2, 32
 TURNS = 2  # a bit is flipped, and flipped back, once
@@ -91,12 +92,11 @@ class _Search:
         new = [block for _, block in blocks if block not in self.pairs_tried]
         new = new[: max(self.effort.pair_blocks - len(self.pairs_tried), 0)]
         self.pairs_tried.update(new)
-        flips, numbers = same_block_pairs()
+        flips, bits = same_block_pairs()
         cost = self.cost(track)
 
         def attempt(block: int) -> list[Option]:
-            names = [(BITS * block + a, BITS * block + b) for a, b in numbers]
-            return options(track, self.file, block, self.file.variants(block, flips), names, self.flipped, cost)
+            return options(track, self.file, block, self.file.variants(block, flips), bits, self.flipped, cost)
 
         return [made for made in self.pool.map(attempt, new) if made]
 
@@ -173,7 +173,7 @@ def _pass(search: _Search, track: Track) -> tuple[bool, list[list[Option]]]:
     one block, and all blocks that look the least odd.
     """
     odds = block_odds(track, search.file)
-    suspicious = suspects(odds, search.effort.suspicious)
+    suspicious = suspects(odds, search.effort.suspicious, BLOCKS_BEFORE)
     near = search.near_changes(track, suspicious)
     if search.accept(track, search.singles(track, near)):
         return True, []

@@ -12,19 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jpegrescue.repair.candidates import Tried, block_offset, try_flips
+from jpegrescue.repair.candidates import block_offset, try_flips
 from jpegrescue.repair.surroundings import Surroundings, fit
 from jpegrescue.repair.track import Track
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, ONE_BIT, Flippable
 from jpegrescue.source.crypt.sector import BLOCK
 
-BLOCKS_BEFORE = 2
 RIVALS = 12
 PICTURE_SHARE, PICTURE_MOST = 0.5, 200 * NAT
 """Candidates of a block whose picture is looked at; the gain from which on that is done; what the picture counts of
 what its borders say, and how much at most."""
-BEYOND, SOUND = 30 * NAT, 5 * NAT
+BEYOND, SOUND, HOPELESS = 30 * NAT, 5 * NAT, 60 * NAT
 ENOUGH, MARGIN, SEEN = 8 * NAT, 5 * NAT, 20 * NAT
 
 
@@ -79,10 +78,10 @@ def block_odds(track: Track, file: Flippable) -> NDArray[np.float64]:
     return odds
 
 
-def suspects(odds: NDArray[np.float64], threshold: float) -> list[int]:
-    """Blocks whose symbols add up to less than `threshold` nats, and those before them, ascending."""
+def suspects(odds: NDArray[np.float64], threshold: float, before: int = 0) -> list[int]:
+    """Blocks whose symbols add up to less than `threshold` nats, and as many `before` each, ascending."""
     low = np.flatnonzero(odds < threshold)
-    wanted = np.unique(np.concatenate([low - before for before in range(BLOCKS_BEFORE + 1)]))
+    wanted = np.unique(np.concatenate([low - back for back in range(before + 1)]))
     chosen: list[int] = wanted[(wanted >= 0) & ~np.isnan(odds[np.maximum(wanted, 0)])].tolist()
     return chosen
 
@@ -91,10 +90,10 @@ def single_flips(
     track: Track, file: Flippable, blocks: Sequence[int], flipped: frozenset[int], cost: int, pool: Executor
 ) -> list[list[Option]]:
     """The best options of every one of `blocks`, best first; the result does not depend on how many run at once."""
+    bits = np.arange(BITS)[:, None]
 
     def attempt(block: int) -> list[Option]:
-        names = [(BITS * block + bit,) for bit in range(BITS)]
-        return options(track, file, block, file.variants(block), names, flipped, cost)
+        return options(track, file, block, file.variants(block), bits, flipped, cost)
 
     return [found for found in pool.map(attempt, blocks) if found]
 
@@ -104,39 +103,37 @@ def options(
     file: Flippable,
     block: int,
     variants: NDArray[np.uint8],
-    names: Sequence[tuple[int, ...]],
+    bits: NDArray[np.int64],
     flipped: frozenset[int],
     cost: int,
 ) -> list[Option]:
-    """Try `variants` of what begins with `block`; the best `RIVALS`, best first, that are worth a look.
+    """Try `variants` of what begins with `block`; the best `RIVALS`, best first.
 
-    `names`: flips of each; `flipped`: what has been flipped so far, so that flipping it again costs nothing but gives
-    back its `cost`, 1/NAT nat.
+    `bits`: int64 (variants, n), bits of the block that each flips; `flipped`: what has been flipped so far, so that
+    flipping it again costs nothing but gives back its `cost`, 1/NAT nat.
     """
     at = block_offset(block, file.lead)
     tried = try_flips(track, file.plain, at, variants)
     if tried is None:
         return []
-    likely = np.argsort(-tried.gain, kind="stable")[: 4 * RIVALS]
-    found = [_option(tried, int(k), names[k], at, variants[k], flipped, cost) for k in likely]
-    found.sort(key=lambda option: (-option.gain, option.flips))
-    return [option for option in found[:RIVALS] if option.gain >= found[0].gain - 60 * NAT]
-
-
-def _option(
-    tried: Tried,
-    k: int,
-    flips: tuple[int, ...],
-    at: int,
-    patch: NDArray[np.uint8],
-    flipped: frozenset[int],
-    cost: int,
-) -> Option:
-    prior = sum(cost if flip in flipped else -cost for flip in flips)
-    joined = int(tried.joined[k])
-    last = joined if joined >= 0 else tried.first + int(tried.mcus[k])
-    gain = min(int(tried.gain[k]), max(int(tried.own[k]), 0) * 4 + BEYOND)
-    return Option(flips, gain + prior, at, patch, tried.first, last, int(tried.own[k]))
+    again = [flip - BITS * block for flip in flipped if flip // BITS == block]
+    prior = np.where(np.isin(bits, again), cost, -cost).sum(axis=1)
+    gain = np.minimum(tried.gain, 4 * np.maximum(tried.own, 0) + BEYOND) + prior
+    likely = np.argsort(-gain, kind="stable")[:RIVALS]
+    likely = likely[gain[likely] >= gain[likely[0]] - HOPELESS]
+    last = np.where(tried.joined >= 0, tried.joined, tried.first + tried.mcus)
+    return [
+        Option(
+            flips=tuple((BITS * block + bits[k]).tolist()),
+            gain=int(gain[k]),
+            at=at,
+            patch=variants[k],
+            first=tried.first,
+            last=int(last[k]),
+            own=int(tried.own[k]),
+        )
+        for k in likely.tolist()
+    ]
 
 
 def weigh_up(
@@ -195,7 +192,7 @@ def _compare(track: Track, surroundings: Surroundings, data: NDArray[np.uint8], 
     )
 
 
-def same_block_pairs() -> tuple[NDArray[np.uint8], list[tuple[int, int]]]:
-    """All pairs of bits of a block: uint8 (n, 16) to flip, and their numbers."""
+def same_block_pairs() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """All pairs of bits of a block: uint8 (n, 16) to flip, and int64 (n, 2), their numbers."""
     first, second = np.triu_indices(BITS, 1)
-    return ONE_BIT[first] ^ ONE_BIT[second], list(zip(first.tolist(), second.tolist(), strict=True))
+    return ONE_BIT[first] ^ ONE_BIT[second], np.stack((first, second), axis=1)
