@@ -82,9 +82,9 @@ class _Search:
     pairs_tried: set[int] = field(default_factory=set)
     stirred: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
-    def singles(self, track: Track, blocks: list[int]) -> list[list[Option]]:
+    def singles(self, track: Track, odds: NDArray[np.float64], blocks: list[int]) -> list[list[Option]]:
         """Options of single flips in `blocks`."""
-        return single_flips(track, self.file, blocks, self.flipped, self.cost(track), self.pool)
+        return single_flips(track, self.file, blocks, odds, self.flipped, self.cost(track), self.pool)
 
     def pairs(self, track: Track, odds: NDArray[np.float64]) -> list[list[Option]]:
         """Options of two flips in one block, for blocks that are garbled for all that is known, the worst first."""
@@ -96,7 +96,7 @@ class _Search:
         cost = self.cost(track)
 
         def attempt(block: int) -> list[Option]:
-            return options(track, self.file, block, self.file.variants(block, flips), bits, self.flipped, cost)
+            return options(track, self.file, block, self.file.variants(block, flips), bits, odds, self.flipped, cost)
 
         return [made for made in self.pool.map(attempt, new) if made]
 
@@ -175,14 +175,14 @@ def _pass(search: _Search, track: Track) -> tuple[bool, list[list[Option]]]:
     odds = block_odds(track, search.file)
     suspicious = suspects(odds, search.effort.suspicious, BLOCKS_BEFORE)
     near = search.near_changes(track, suspicious)
-    if search.accept(track, search.singles(track, near)):
+    if search.accept(track, search.singles(track, odds, near)):
         return True, []
-    if len(near) < len(suspicious) and search.accept(track, search.singles(track, suspicious)):
+    if len(near) < len(suspicious) and search.accept(track, search.singles(track, odds, suspicious)):
         return True, []
     paired = search.pairs(track, odds)
     if search.accept(track, paired):
         return True, []
-    left = search.singles(track, suspects(odds, search.effort.deep))
+    left = search.singles(track, odds, suspects(odds, search.effort.deep))
     return search.accept(track, left), left + paired
 
 

@@ -24,7 +24,8 @@ PICTURE_SHARE, PICTURE_MOST = 0.5, 200 * NAT
 """Candidates of a block whose picture is looked at; the gain from which on that is done; what the picture counts of
 what its borders say, and how much at most."""
 BEYOND, SOUND, HOPELESS = 30 * NAT, 5 * NAT, 60 * NAT
-ENOUGH, MARGIN, SEEN = 8 * NAT, 5 * NAT, 20 * NAT
+ENOUGH, MARGIN, SEEN, OBVIOUS = 8 * NAT, 5 * NAT, 20 * NAT, 40 * NAT
+GARBLED, BETTER = -12 * NAT, 12 * NAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Change:
     """Bits of one block or of two, flipped together.
 
     `flips`: the bits, counted from the file's first block on; `gain`, `margin`: 1/NAT nat, with what each flip costs,
-    over the scan as it stands and over the second best; `picture`: of it, what the picture's borders say; `own`: as in
-    `Option`; MCUs `[first, last]` of the stream change.
+    over the scan as it stands and over the second best; `picture`: of it, what the picture's borders say; `own`,
+    `better`: as in `Option`; MCUs `[first, last]` of the stream change.
     """
 
     flips: tuple[int, ...]
@@ -41,23 +42,32 @@ class Change:
     margin: int
     picture: int
     own: int
+    better: int
     first: int
     last: int
 
     @property
     def convincing(self) -> bool:
         """Whether to believe it."""
-        if self.own < 0 and (len(self.flips) > 1 or self.picture < SEEN or self.margin < 2 * MARGIN):
+        several = len(self.flips) > 1
+        if self.gain < ENOUGH or self.margin < MARGIN or self.better < BETTER or self.own < GARBLED:
             return False
-        return self.gain >= ENOUGH and self.margin >= MARGIN and self.picture > 0
+        if several and (self.own < 3 * SOUND or self.margin < 3 * MARGIN):
+            return False
+        if self.own < 0 and (self.picture < SEEN or self.margin < 2 * MARGIN):
+            return False
+        if self.better < SEEN and self.picture < ENOUGH:
+            return False
+        obvious = not several and self.own >= 2 * SOUND and self.gain - self.picture >= OBVIOUS
+        return self.picture > (-OBVIOUS if obvious else 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
     """A set of flips with the bytes that it leads to: `patch`, uint8, from file offset `at` on.
 
-    `own`: log-odds of these bytes, 1/NAT nat. A wrong flip may bring a long stretch back into step, as errors that are
-    none of its own do after a while; its own bytes stay garbled.
+    `own`: log-odds of these bytes, 1/NAT nat; `better`: than those of the bytes that stand there now. A wrong flip may
+    bring a long stretch back into step, as happens by itself after a while; its own bytes stay garbled.
     """
 
     flips: tuple[int, ...]
@@ -67,6 +77,7 @@ class Option:
     first: int
     last: int
     own: int
+    better: int
 
 
 def block_odds(track: Track, file: Flippable) -> NDArray[np.float64]:
@@ -87,13 +98,19 @@ def suspects(odds: NDArray[np.float64], threshold: float, before: int = 0) -> li
 
 
 def single_flips(
-    track: Track, file: Flippable, blocks: Sequence[int], flipped: frozenset[int], cost: int, pool: Executor
+    track: Track,
+    file: Flippable,
+    blocks: Sequence[int],
+    odds: NDArray[np.float64],
+    flipped: frozenset[int],
+    cost: int,
+    pool: Executor,
 ) -> list[list[Option]]:
     """The best options of every one of `blocks`, best first; the result does not depend on how many run at once."""
     bits = np.arange(BITS)[:, None]
 
     def attempt(block: int) -> list[Option]:
-        return options(track, file, block, file.variants(block), bits, flipped, cost)
+        return options(track, file, block, file.variants(block), bits, odds, flipped, cost)
 
     return [found for found in pool.map(attempt, blocks) if found]
 
@@ -104,21 +121,24 @@ def options(
     block: int,
     variants: NDArray[np.uint8],
     bits: NDArray[np.int64],
+    odds: NDArray[np.float64],
     flipped: frozenset[int],
     cost: int,
 ) -> list[Option]:
     """Try `variants` of what begins with `block`; the best `RIVALS`, best first.
 
-    `bits`: int64 (variants, n), bits of the block that each flips; `flipped`: what has been flipped so far, so that
-    flipping it again costs nothing but gives back its `cost`, 1/NAT nat.
+    `bits`: int64 (variants, n), bits of the block that each flips; `odds`: `block_odds` of the file; `flipped`: what
+    has been flipped so far, so that flipping it again costs nothing but gives back its `cost`, 1/NAT nat.
     """
     at = block_offset(block, file.lead)
     tried = try_flips(track, file.plain, at, variants)
     if tried is None:
         return []
+    base = NAT * float(np.nansum(odds[block : block + variants.shape[1] // BLOCK]))
     again = [flip - BITS * block for flip in flipped if flip // BITS == block]
     prior = np.where(np.isin(bits, again), cost, -cost).sum(axis=1)
-    gain = np.minimum(tried.gain, 4 * np.maximum(tried.own, 0) + BEYOND) + prior
+    lucky = tried.own < SOUND  # to be in step again so soon
+    gain = np.where(lucky, np.minimum(tried.gain, 4 * np.maximum(tried.own, 0) + BEYOND), tried.gain) + prior
     likely = np.argsort(-gain, kind="stable")[:RIVALS]
     likely = likely[gain[likely] >= gain[likely[0]] - HOPELESS]
     last = np.where(tried.joined >= 0, tried.joined, tried.first + tried.mcus)
@@ -131,6 +151,7 @@ def options(
             first=tried.first,
             last=int(last[k]),
             own=int(tried.own[k]),
+            better=int(tried.own[k] - base),
         )
         for k in likely.tolist()
     ]
@@ -155,20 +176,14 @@ def weigh_up(
             break
         if any(best.first <= last and first <= best.last for first, last in taken):
             continue
-        rivals = [o for o in everything if o.first <= best.last and best.first <= o.last][: 3 * RIVALS]
-        if any(o.own >= SOUND and o.gain >= ENOUGH for o in rivals):
-            rivals = [o for o in rivals if o.own >= 0]
-        change = _compare(track, surroundings, data, rivals[:RIVALS])
+        change = _compare(track, surroundings, data, [option for option in everything if option.at == best.at])
         taken += [(best.first, best.last), (change.first, change.last)]
         best_of.append(change)
     return best_of
 
 
 def _compare(track: Track, surroundings: Surroundings, data: NDArray[np.uint8], rivals: Sequence[Option]) -> Change:
-    """The best of some options, by symbols and picture together.
-
-    The margin is that over options of the same block: what lies elsewhere may well be another error.
-    """
+    """The best of the options of one block, by symbols and picture together."""
     first, last = min(option.first for option in rivals), max(option.last for option in rivals)
     patches = [None, *((option.at, option.patch) for option in rivals)]
     alone, *fits = fit(track, surroundings, data, first, last, patches)
@@ -179,7 +194,7 @@ def _compare(track: Track, surroundings: Surroundings, data: NDArray[np.uint8], 
     ]
     best = min(range(len(rivals)), key=lambda k: (-totals[k], rivals[k].flips))
     chosen = rivals[best]
-    others = [totals[k] for k, option in enumerate(rivals) if option.at == chosen.at and k != best]
+    others = [total for k, total in enumerate(totals) if k != best]
     picture = int(PICTURE_SHARE * (fits[best] - alone))
     return Change(
         flips=chosen.flips,
@@ -187,6 +202,7 @@ def _compare(track: Track, surroundings: Surroundings, data: NDArray[np.uint8], 
         margin=totals[best] - max(others, default=totals[best] - PICTURE_MOST),
         picture=picture,
         own=chosen.own,
+        better=chosen.better,
         first=chosen.first,
         last=chosen.last,
     )
