@@ -46,10 +46,11 @@ def main() -> int:
             for photo in photos
             for seed in seeds(arguments.seeds, arguments.repeats)
         ]
-        trials = _carried_out(tasks, work / "cache", arguments.jobs)
+        trials = _carried_out(tasks, work / "cache", arguments.jobs, repair=not arguments.no_repair)
     arguments.out.mkdir(parents=True, exist_ok=True)
+    how = ", without repair" if arguments.no_repair else ""
     text = (
-        f"{len(photos)} files, {len(trials)} trials, {arguments.seeds} seeds, {arguments.repeats} per file; "
+        f"{len(photos)} files, {len(trials)} trials, {arguments.seeds} seeds, {arguments.repeats} per file{how}; "
         f"code {code_digest()}\n\n{markdown(trials)}\nRestored, with and without a preview:\n\n{previews(trials)}\n"
         f"Restored below {POOR:g} dB at {POOR_RATE}:\n\n{poor(trials)}\n"
         f"Problems and wrong claims:\n\n{problems(trials)}"
@@ -71,6 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=1, help="seeds per photo and mode")
     parser.add_argument("--class", dest="classes", choices=CLASSES, action="append", help="only these classes")
     parser.add_argument("--mode", dest="modes", choices=names, action="append", metavar="NAME", help=", ".join(names))
+    parser.add_argument("--no-repair", action="store_true", help="leave flipped bits as they are")
     parser.add_argument("--data", type=Path, default=default_folder(), help="`dev` of the development data")
     parser.add_argument("--work", type=Path, default=ROOT / "local" / "restoration")
     parser.add_argument("--out", type=Path, default=ROOT / "local" / "restoration")
@@ -91,11 +93,11 @@ def _modes(arguments: argparse.Namespace) -> list[Mode]:
     return smoke_modes() if arguments.smoke else subset_modes() if arguments.subset else all_modes()
 
 
-def _carried_out(tasks: Sequence[Task], cache: Path, jobs: int) -> list[Trial]:
+def _carried_out(tasks: Sequence[Task], cache: Path, jobs: int, *, repair: bool) -> list[Trial]:
     """The trials in the order of `tasks`, without those of files that a mode does not take."""
     began = time.monotonic()
     trials: list[Trial] = []
-    for done, trial in enumerate(_results(tasks, cache, jobs), 1):
+    for done, trial in enumerate(_results(tasks, cache, jobs, repair=repair), 1):
         if trial is not None:
             trials.append(trial)
         if done % 50 == 0 or done == len(tasks):
@@ -103,10 +105,10 @@ def _carried_out(tasks: Sequence[Task], cache: Path, jobs: int) -> list[Trial]:
     return trials
 
 
-def _results(tasks: Sequence[Task], cache: Path, jobs: int) -> Iterator[Trial | None]:
+def _results(tasks: Sequence[Task], cache: Path, jobs: int, *, repair: bool) -> Iterator[Trial | None]:
     photos, modes, chosen_seeds = zip(*tasks, strict=True)
     with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(kept_or_made, photos, modes, chosen_seeds, [cache] * len(tasks))
+        yield from pool.map(kept_or_made, photos, modes, chosen_seeds, [cache] * len(tasks), [repair] * len(tasks))
 
 
 if __name__ == "__main__":

@@ -66,13 +66,17 @@ def code_digest() -> str:
     return digest.hexdigest()[:12]
 
 
-def kept_or_made(photo: Photo, mode: Mode, seed: int, cache_folder: Path) -> Trial | None:
-    """The trial from the cache, else carried out; `None` where the mode does not take a file of this size."""
-    decisive = (photo.sha256, photo.encoding, mode.recipe(seed), SCA_PARTS, ENCODER, [f.name for f in fields(Trial)])
+def kept_or_made(photo: Photo, mode: Mode, seed: int, cache_folder: Path, repair: bool = True) -> Trial | None:
+    """The trial from the cache, else carried out; `None` where the mode does not take a file of this size.
+
+    `repair`: search for flipped bits, as `restore` does unless told otherwise.
+    """
+    names = [f.name for f in fields(Trial)]
+    decisive = (photo.sha256, photo.encoding, mode.recipe(seed), SCA_PARTS, ENCODER, names, repair)
     kept = cache_folder / code_digest() / f"{hashlib.sha256(repr(decisive).encode()).hexdigest()}.json"
     if kept.exists():
         return replace(from_json(kept.read_bytes(), Trial), photo=photo.name, kind=photo.kind, mode=mode.name)
-    trial = _made(photo, mode, seed)
+    trial = _made(photo, mode, seed, repair=repair)
     if trial is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=kept.parent, suffix=".part", delete=False) as file:
@@ -81,7 +85,7 @@ def kept_or_made(photo: Photo, mode: Mode, seed: int, cache_folder: Path) -> Tri
     return trial
 
 
-def _made(photo: Photo, mode: Mode, seed: int) -> Trial | None:
+def _made(photo: Photo, mode: Mode, seed: int, *, repair: bool) -> Trial | None:
     if photo.encoding is None and not mode.takes(photo.path.stat().st_size):
         return None
     folder = Path(tempfile.mkdtemp(prefix="restoration-"))
@@ -91,7 +95,8 @@ def _made(photo: Photo, mode: Mode, seed: int) -> Trial | None:
         true = made.truth.images[0]
         if not mode.takes(true.size):
             return None
-        run = restore(_restore_options(made.folder, true, folder / "run"))
+        options = _restore_options(made.folder, true, folder / "run")
+        run = restore(options if repair else replace(options, repair=None))
         score = evaluate(folder / "run", made.folder, jobs=1).files[0]
         matches = [image.thumbnail_match for image in run.report.images]
         given = photo.encoding is not None and photo.encoding.thumbnail != "none"

@@ -12,15 +12,18 @@ from jpegrescue.carve.extent import measure
 from jpegrescue.flow.found import FoundFile
 from jpegrescue.flow.here import Here
 from jpegrescue.flow.options import EffortName
+from jpegrescue.jpeg.parse import parse
 from jpegrescue.model.evidence import ByteRange
 from jpegrescue.model.jpeg import JpegStructure
 from jpegrescue.model.repair import Repair, VerifiedRange
 from jpegrescue.repair.repair import EFFORTS, Repaired, StructureOf, repair
 from jpegrescue.repair.search import Change
 from jpegrescue.score.plausibility import NAT
-from jpegrescue.source.crypt.flips import BITS, Flippable, PlainBits
+from jpegrescue.source.crypt.flips import BITS, Flippable, Part, PlainBits
 from jpegrescue.source.crypt.sector import BLOCK
 from jpegrescue.source.memory import MemorySource
+
+RAW_PREVIEW = "jfif"  # kind of a preview of plain pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +45,37 @@ class Mended:
 
 
 def mend(found: FoundFile, structure_of: StructureOf, *, effort: EffortName, jobs: int) -> Mended | None:
-    """Search a file for flipped bits; `None` where nothing speaks for any.
+    """Search a file and its previews for flipped bits; `None` where nothing speaks for any.
 
     `structure_of`: what to make of its bytes; `effort`: name in `repair.EFFORTS`; `jobs`: threads.
     """
-    stored = found.stored
+    stored, encrypted = found.stored, found.stored is not None
     file: Flippable = PlainBits(np.frombuffer(found.data, np.uint8)) if stored is None else stored.open()
     with _pool(jobs) as pool:
-        outcome = repair(file, structure_of, pool, EFFORTS[effort], encrypted=stored is not None)
-    if outcome is None:
+        outcome = repair(file, structure_of, pool, EFFORTS[effort], encrypted=encrypted)
+        structure = structure_of(file.plain) if outcome is None else outcome.structure
+        previews = [
+            (part, inner)
+            for thumbnail in structure.thumbnails
+            if thumbnail.kind != RAW_PREVIEW
+            for part in [Part(file, thumbnail.start, min(thumbnail.end, file.plain.size))]
+            if (inner := repair(part, parse, pool, EFFORTS[effort], encrypted=encrypted)) is not None
+        ]
+    flipped = outcome is not None or any(inner.flipped for _, inner in previews)
+    if not flipped:
         return None
-    size, end = _extent(file, found, outcome)
+    changes = _changes(outcome, previews)
+    size, end = _extent(file, found) if changes else (len(found.data), found.end)
     origin = found.runs[0].start if stored is None else stored.offset + BLOCK * (stored.start // BLOCK)
+    data = file.plain[:size].copy()
     return Mended(
-        data=file.plain[:size].copy(),
+        data=data,
         end=end,
-        structure=outcome.structure,
-        repairs=tuple(_repairs(outcome, file, origin, encrypted=stored is not None)),
-        verified=tuple(_verified(outcome, size)),
-        exact=outcome.verdict.exact,
-        contradicted=outcome.verdict.risk >= 1,
+        structure=structure_of(data),
+        repairs=tuple(_repairs(changes, file, origin, encrypted=encrypted)),
+        verified=tuple(_verified(outcome, size)) if outcome is not None else (),
+        exact=outcome is not None and outcome.verdict.exact,
+        contradicted=outcome is not None and outcome.verdict.risk >= 1,
     )
 
 
@@ -74,16 +88,26 @@ def _pool(jobs: int) -> Iterator[Executor]:
         yield pool
 
 
-def _extent(file: Flippable, found: FoundFile, outcome: Repaired) -> tuple[int, str]:
+def _extent(file: Flippable, found: FoundFile) -> tuple[int, str]:
     """Size of the repaired file and how it ends, which a flipped bit may have hidden before."""
-    carved = measure(MemorySource(file.plain), 0, file.plain.size) if outcome.flipped else None
+    carved = measure(MemorySource(file.plain), 0, file.plain.size)
     return (len(found.data), found.end) if carved is None else (carved.runs[-1].end, carved.end)
 
 
-def _repairs(outcome: Repaired, file: Flippable, origin: int, *, encrypted: bool) -> Iterator[Repair]:
-    changes: dict[int, Change] = {flip: change for change in outcome.changes for flip in change.flips}
-    for flip in sorted(outcome.flipped):
-        change = changes[flip]
+def _changes(outcome: Repaired | None, previews: list[tuple[Part, Repaired]]) -> dict[int, Change]:
+    """What every flipped bit of the file belongs to."""
+    changes = {} if outcome is None else _kept(outcome)
+    for part, inner in previews:
+        changes |= {part.outer(flip): change for flip, change in _kept(inner).items()}
+    return changes
+
+
+def _kept(outcome: Repaired) -> dict[int, Change]:
+    return {flip: change for change in outcome.changes for flip in change.flips if flip in outcome.flipped}
+
+
+def _repairs(changes: dict[int, Change], file: Flippable, origin: int, *, encrypted: bool) -> Iterator[Repair]:
+    for flip, change in sorted(changes.items()):
         block = flip // BITS
         start, end = BLOCK * block - file.lead, BLOCK * (block + 2) - file.lead
         if not encrypted:

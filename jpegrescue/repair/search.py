@@ -50,15 +50,18 @@ class Change:
     def convincing(self) -> bool:
         """Whether to believe it."""
         several = len(self.flips) > 1
-        if self.gain < ENOUGH or self.margin < MARGIN or self.better < BETTER or self.own < GARBLED:
+        by_symbols = self.gain - self.picture
+        if self.gain < ENOUGH or self.margin < MARGIN or self.own < GARBLED:
             return False
         if several and (self.own < 3 * SOUND or self.margin < 3 * MARGIN):
             return False
         if self.own < 0 and (self.picture < SEEN or self.margin < 2 * MARGIN):
             return False
+        if self.better < BETTER and (self.picture < SEEN or by_symbols < OBVIOUS):
+            return False
         if self.better < SEEN and self.picture < ENOUGH:
             return False
-        obvious = not several and self.own >= 2 * SOUND and self.gain - self.picture >= OBVIOUS
+        obvious = not several and self.own >= 2 * SOUND and by_symbols >= OBVIOUS
         return self.picture > (-OBVIOUS if obvious else 0)
 
 

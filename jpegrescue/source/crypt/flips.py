@@ -114,6 +114,31 @@ class Ciphertext:
         return self._chained and inside != 0 and BLOCK * (at + 2) <= self._raw.size
 
 
+class Part:
+    """Bytes `[start, end)` of a flippable file as a file of their own, as an embedded preview is."""
+
+    def __init__(self, whole: Flippable, start: int, end: int) -> None:
+        self._whole = whole
+        self._first, self.lead = divmod(whole.lead + start, BLOCK)
+        self.plain = whole.plain[start:end]
+
+    def blocks(self) -> int:
+        """Blocks with bytes of the part."""
+        return min(-(-(self.lead + self.plain.size) // BLOCK), self._whole.blocks() - self._first)
+
+    def variants(self, block: int, flips: NDArray[np.uint8] = ONE_BIT) -> NDArray[np.uint8]:
+        """See `Flippable`."""
+        return self._whole.variants(self._first + block, flips)
+
+    def flip(self, bit: int) -> None:
+        """See `Flippable`."""
+        self._whole.flip(self.outer(bit))
+
+    def outer(self, bit: int) -> int:
+        """The number of bit `bit` in the whole file."""
+        return BITS * self._first + bit
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A file's ciphertext as it lies on the medium.
