@@ -26,6 +26,7 @@ what its borders say, and how much at most."""
 BEYOND, SOUND, HOPELESS = 30 * NAT, 5 * NAT, 60 * NAT
 ENOUGH, MARGIN, SEEN, OBVIOUS = 8 * NAT, 5 * NAT, 20 * NAT, 40 * NAT
 GARBLED, BETTER = -12 * NAT, 12 * NAT
+OWN_SURE, BETTER_SURE, GAIN_SURE = 20 * NAT, 30 * NAT, 25 * NAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,11 @@ class Change:
         """Whether to believe it."""
         several = len(self.flips) > 1
         by_symbols = self.gain - self.picture
-        if self.gain < ENOUGH or self.margin < MARGIN or self.own < GARBLED:
+        if self.margin < MARGIN or self.own < GARBLED:
+            return False
+        if not several and self.own >= OWN_SURE and self.better >= BETTER_SURE and by_symbols >= GAIN_SURE:
+            return True  # another error close by may spoil the picture
+        if self.gain < ENOUGH:
             return False
         if several and (self.own < 3 * SOUND or self.margin < 3 * MARGIN):
             return False
