@@ -22,7 +22,7 @@ from jpegrescue.model.align import ALIGNED, LOST, PLACED, UNCERTAIN, ScaPart, Sc
 from jpegrescue.model.decode import Grade
 from jpegrescue.model.evidence import Hashes
 from jpegrescue.model.jpeg import JpegStructure
-from jpegrescue.model.report import Claim, Image, OutputFile
+from jpegrescue.model.report import Image, OutputFile
 from jpegrescue.report.output import OutputFolder
 from jpegrescue.resync.decode import picture_frame
 from jpegrescue.source.hashing import Hasher
@@ -89,8 +89,9 @@ def _examined_again(mended: Mended, found: FoundFile, wanted: Wanted) -> Result:
         return result
     if not mended.verified:  # bits of a preview only
         return replace(result, grade="repaired")
-    claim: Claim = "exact_scan" if mended.exact else "none" if mended.contradicted else "consistent"
-    return replace(result, grade="repaired", claim=claim)
+    if mended.contradicted:  # it decodes, and is wrong somewhere: what follows has to be put back in place
+        return replace(result, grade="partly_restored", claim="none")
+    return replace(result, grade="repaired", claim="exact_scan" if mended.exact else "consistent")
 
 
 def _with_repair(image: Image, found: FoundFile, mended: Mended, result: Result, folder: OutputFolder) -> Image:
@@ -100,7 +101,7 @@ def _with_repair(image: Image, found: FoundFile, mended: Mended, result: Result,
     if mended.repairs:
         outputs.append(folder.write(f"{found.name}.repaired.jpg", mended.data.tobytes(), "repaired"))
     if result.grade == "repaired" and result.picture is not None:
-        grade = _pixel_grade(result.claim)
+        grade: Grade = "exact" if result.claim == "exact_scan" else "consistent"
         after = replace(after, segments=tuple(replace(segment, grade=grade) for segment in after.segments))
         samples = result.picture.samples
         mask = np.full(samples.shape[:2], LEVELS[grade], np.uint8)
@@ -114,11 +115,6 @@ def _with_repair(image: Image, found: FoundFile, mended: Mended, result: Result,
         sca=image.sca,
         outputs=tuple(outputs),
     )
-
-
-def _pixel_grade(claim: Claim) -> Grade:
-    grades: dict[Claim, Grade] = {"exact_scan": "exact", "consistent": "consistent", "none": "uncertain"}
-    return grades[claim]
 
 
 def _with_sca(

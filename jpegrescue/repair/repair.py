@@ -26,7 +26,9 @@ from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, Flippable
 from jpegrescue.source.crypt.sector import BLOCK
 
-UNLIKE_A_PHOTO = -12.0  # nats of a block that make a search worth it where nothing else is wrong
+UNUSUAL, ODD = -5.0, -1.0
+"""Nats of a block, before odds are calibrated to the file and then, below which bits are tried in a file that seems
+undamaged otherwise: a third of all errors in cipher blocks leave one that decodes to its end."""
 GARBLED = -10.0  # nats of a block in which two flips may be worth looking for
 RATE_LEAST = 1e-5
 BLOCKS_BEFORE = 2
@@ -145,7 +147,7 @@ def repair(
     """
     structure = structure_of(file.plain)
     seen = quick_look(file.plain, structure)
-    if seen is None or (seen.counted and not suspects(block_odds(seen, file), UNLIKE_A_PHOTO)):
+    if seen is None or (seen.counted and not suspects(block_odds(seen, file), UNUSUAL)):
         return None
     plan = plan_scan(file.plain, structure)
     if plan is None:
@@ -153,6 +155,8 @@ def repair(
     track = follow(file.plain, plan)
     search = _Search(file, effort, pool, look_around(track, file.plain, structure))
     left: list[list[Option]] = []
+    if seen.counted and not _looks_damaged(search, track):
+        return None
     for _ in range(effort.passes):
         flipped, left = _pass(search, track)
         if not flipped:
@@ -164,6 +168,15 @@ def repair(
     rate = search.rate(track)
     verdict = judge(track, file, search.changes, search.flipped, left, unsolved, rate, effort.deep, encrypted)
     return Repaired(tuple(search.changes), search.flipped, track, structure, verdict)
+
+
+def _looks_damaged(search: _Search, track: Track) -> bool:
+    """Whether a flip convinces in a file that decodes to its end."""
+    odds = block_odds(track, search.file)
+    blocks = suspects(odds, ODD, BLOCKS_BEFORE)
+    found = search.singles(track, odds, blocks)
+    weighed = weigh_up(track, search.surroundings, search.file.plain, found, WORTH_A_LOOK)
+    return any(change.convincing for change in weighed)
 
 
 def _pass(search: _Search, track: Track) -> tuple[bool, list[list[Option]]]:

@@ -25,7 +25,7 @@ PICTURE_SHARE, PICTURE_MOST = 0.5, 200 * NAT
 what its borders say, and how much at most."""
 BEYOND, SOUND, HOPELESS = 30 * NAT, 5 * NAT, 60 * NAT
 ENOUGH, MARGIN, SEEN, OBVIOUS = 8 * NAT, 5 * NAT, 20 * NAT, 40 * NAT
-GARBLED, BETTER = -12 * NAT, 12 * NAT
+GARBLED, MARGIN_MOST, PICTURE_HEARD, ALL_IN_ALL = -12 * NAT, 40 * NAT, 30 * NAT, 50 * NAT
 OWN_SURE, BETTER_SURE, GAIN_SURE = 20 * NAT, 30 * NAT, 25 * NAT
 
 
@@ -51,23 +51,20 @@ class Change:
     def convincing(self) -> bool:
         """Whether to believe it."""
         several = len(self.flips) > 1
-        by_symbols = self.gain - self.picture
+        by_symbols = self.gain - min(self.picture, PICTURE_MOST)
         if self.margin < MARGIN or self.own < GARBLED:
             return False
         if not several and self.own >= OWN_SURE and self.better >= BETTER_SURE and by_symbols >= GAIN_SURE:
             return True  # another error close by may spoil the picture
-        if self.gain < ENOUGH:
-            return False
         if several and (self.own < 3 * SOUND or self.margin < 3 * MARGIN):
             return False
-        if self.own < 0 and (self.picture < SEEN or self.margin < 2 * MARGIN):
-            return False
-        if self.better < BETTER and (self.picture < SEEN or by_symbols < OBVIOUS):
-            return False
-        if self.better < SEEN and self.picture < ENOUGH:
+        if self.own < 0 and (max(self.picture, self.better - SEEN) < SEEN or self.margin < 2 * MARGIN):
             return False
         obvious = not several and self.own >= 2 * SOUND and by_symbols >= OBVIOUS
-        return self.picture > (-OBVIOUS if obvious else 0)
+        if self.gain < ENOUGH or self.picture <= (-OBVIOUS if obvious else 0):
+            return False
+        seconded = self.own + self.better + min(self.margin, MARGIN_MOST)
+        return by_symbols + min(self.picture, PICTURE_HEARD) + seconded // 2 >= ALL_IN_ALL
 
 
 @dataclass(frozen=True, slots=True)

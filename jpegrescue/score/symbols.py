@@ -71,53 +71,59 @@ def learnt() -> _Shares:
     return _Shares(_shares(ac + _BACK_OFF * busy).astype(np.float32), _shares(dc + 1).astype(np.float32))
 
 
-def symbol_odds(
-    tables: Sequence[tuple[HuffmanTable, HuffmanTable]], kinds: Sequence[int], own: Counts | None = None
-) -> SymbolOdds:
-    """Log-odds of a scan's symbols.
+@lru_cache(maxsize=4)
+def learnt_odds(tables: tuple[tuple[HuffmanTable, HuffmanTable], ...], kinds: tuple[int, ...]) -> SymbolOdds:
+    """Log-odds of a scan's symbols, by what was learnt; kept, because most files of a medium share their tables.
 
-    Args:
-        tables: DC and AC table of every component of the scan.
-        kinds: LUMA or CHROMA of each.
-        own: counts of the file. What was seen once proves nothing: it may be the very garbage that is looked for.
+    `tables`: DC and AC table of every component of the scan; `kinds`: LUMA or CHROMA of each.
     """
-    ac = np.zeros((len(kinds), *AC_SHAPE[1:]), np.int16)
-    dc = np.zeros((len(kinds), *DC_SHAPE[1:]), np.int16)
-    made: dict[tuple[HuffmanTable, int, bool], int] = {}
-    for index, ((dc_table, ac_table), kind) in enumerate(zip(tables, kinds, strict=True)):
-        twin = made.setdefault((ac_table, kind, True), index)
-        ac[index] = ac[twin] if twin != index else _odds(*_mixed(own, kind, ac=True), _lengths(ac_table))
-        twin = made.setdefault((dc_table, kind, False), index)
-        dc_lengths = _lengths(dc_table)[: kernels.DC_SIZES]
-        dc[index] = dc[twin] if twin != index else _odds(*_mixed(own, kind, ac=False), dc_lengths)
+    shares = learnt()
+    ac = np.stack([_odds(shares.ac[kind], _lengths(table)) for (_, table), kind in zip(tables, kinds, strict=True)])
+    lengths = [_lengths(table)[: kernels.DC_SIZES] for table, _ in tables]
+    dc = np.stack([_odds(shares.dc[kind], used) for used, kind in zip(lengths, kinds, strict=True)])
     return SymbolOdds(ac, dc)
 
 
-@lru_cache(maxsize=4)
-def learnt_odds(tables: tuple[tuple[HuffmanTable, HuffmanTable], ...], kinds: tuple[int, ...]) -> SymbolOdds:
-    """`symbol_odds` without counts of the file; kept, because most files of a medium share their tables."""
-    return symbol_odds(tables, kinds)
+def symbol_odds(
+    tables: Sequence[tuple[HuffmanTable, HuffmanTable]], kinds: Sequence[int], own: Counts | None = None
+) -> SymbolOdds:
+    """`learnt_odds` with a file's `own` counts: what was seen once proves nothing, it may be garbage."""
+    shares, known = learnt(), learnt_odds(tuple(tables), tuple(kinds))
+    if own is None:
+        return known
+    ac, dc = known.ac.copy(), known.dc.copy()
+    for index, ((dc_table, ac_table), kind) in enumerate(zip(tables, kinds, strict=True)):
+        twin = next(k for k in range(index + 1) if (tables[k], kinds[k]) == (tables[index], kind))
+        if twin != index:
+            ac[index], dc[index] = ac[twin], dc[twin]
+            continue
+        _calibrate(ac[index], own.ac[kind], shares.ac[kind], PRIOR, _lengths(ac_table))
+        _calibrate(dc[index], own.dc[kind], shares.dc[kind], DC_PRIOR, _lengths(dc_table)[: kernels.DC_SIZES])
+    return SymbolOdds(ac, dc)
 
 
-def _mixed(own: Counts | None, kind: int, *, ac: bool) -> tuple[NDArray[np.int64] | None, NDArray[np.float32], float]:
-    shares = learnt()
-    counts = None if own is None else (own.ac if ac else own.dc)[kind]
-    return counts, (shares.ac if ac else shares.dc)[kind], PRIOR if ac else DC_PRIOR
+def _calibrate(
+    odds: NDArray[np.int16],
+    own: NDArray[np.int64],
+    shares: NDArray[np.float32],
+    prior: float,
+    lengths: NDArray[np.int64],
+) -> None:
+    """Enter the odds of all contexts that were seen."""
+    seen = np.nonzero((own > 1).any(axis=-1))
+    counted = (own[seen] - (own[seen] > 0)).astype(np.float32)
+    mixed = (counted + np.float32(prior) * shares[seen]) / (counted.sum(-1, keepdims=True) + np.float32(prior))
+    odds[seen] = _odds(mixed, lengths)
 
 
-def _odds(
-    own: NDArray[np.int64] | None, shares: NDArray[np.float32], prior: float, lengths: NDArray[np.int64]
-) -> NDArray[np.int16]:
-    coded = lengths > 0
-    expected = shares
-    if own is not None:
-        seen = np.maximum(own - 1, 0).astype(np.float32)
-        expected = (seen + np.float32(prior) * shares) / (seen.sum(-1, keepdims=True) + np.float32(prior))
-    expected = expected * coded
-    expected = (expected + np.float32(_LEAST)) / (expected.sum(-1, keepdims=True) + np.float32(10 * _LEAST))
-    odds = np.log(expected) + (lengths * np.log(2)).astype(np.float32)
-    rounded: NDArray[np.int16] = (np.rint(np.clip(odds, -_ODDS_MAX, _ODDS_MAX) * NAT) * coded).astype(np.int16)
-    return rounded
+def _odds(expected: NDArray[np.float32], lengths: NDArray[np.int64]) -> NDArray[np.int16]:
+    coded = np.flatnonzero(lengths)
+    share = expected[..., coded] + np.float32(_LEAST)
+    share /= share.sum(-1, keepdims=True) + np.float32(10 * _LEAST)
+    odds = np.zeros(expected.shape, np.int16)
+    logarithms = np.log(share) + (lengths[coded] * np.log(2)).astype(np.float32)
+    odds[..., coded] = np.rint(np.clip(logarithms, -_ODDS_MAX, _ODDS_MAX) * NAT)
+    return odds
 
 
 @lru_cache(maxsize=64)
