@@ -118,7 +118,7 @@ def failed(found: FoundFile, error: Exception) -> Image:
 def described(found: FoundFile, structure: JpegStructure, result: Result, hashes: Hashes) -> Image:
     """The report's entry, without outputs."""
     frame, decoded = structure.frame, result.decode
-    doubtful = decoded is not None and result.grade != "no_damage_found"
+    doubtful = decoded is not None and result.grade not in ("no_damage_found", "repaired")
     return Image(
         name=found.name,
         evidence=found.evidence,

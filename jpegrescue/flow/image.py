@@ -18,6 +18,7 @@ from jpegrescue.flow.options import EffortName
 from jpegrescue.flow.restoration import Restoration, attempted, put_together
 from jpegrescue.jpeg.parse import parse
 from jpegrescue.jpeg.pixels import to_wide_samples
+from jpegrescue.jpeg.usual import usual_quantisation
 from jpegrescue.model.align import ALIGNED, LOST, PLACED, UNCERTAIN, ScaPart, ScaRecord
 from jpegrescue.model.decode import Grade
 from jpegrescue.model.evidence import Hashes
@@ -101,10 +102,12 @@ def _with_repair(image: Image, found: FoundFile, mended: Mended, result: Result,
     if mended.repairs:
         outputs.append(folder.write(f"{found.name}.repaired.jpg", mended.data.tobytes(), "repaired"))
     if result.grade == "repaired" and result.picture is not None:
+        # a garbled quantisation table changes every pixel and nothing that could be checked
+        sound = result.claim == "exact_scan" and usual_quantisation(mended.structure)
         grade: Grade = "exact" if result.claim == "exact_scan" else "consistent"
         after = replace(after, segments=tuple(replace(segment, grade=grade) for segment in after.segments))
         samples = result.picture.samples
-        mask = np.full(samples.shape[:2], LEVELS[grade], np.uint8)
+        mask = np.full(samples.shape[:2], LEVELS["exact" if sound else "consistent"], np.uint8)
         outputs.append(_write_png(f"{found.name}.restored.png", "restored", samples, folder, label=REPAIRED_LABEL))
         outputs.append(_write_png(f"{found.name}.mask.png", "mask", mask, folder, label=MASK_LABEL))
     return replace(

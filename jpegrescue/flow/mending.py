@@ -129,15 +129,16 @@ def _verified(outcome: Repaired, size: int) -> Iterator[VerifiedRange]:
     scan = outcome.track.plan.scan
     yield VerifiedRange(ByteRange(0, min(scan.start, size)), "parsed")
     at = scan.start
+    last = min(scan.end, size)
     for doubt in outcome.verdict.doubtful:
-        start, end = max(doubt.start, at), min(doubt.end, scan.end)
+        start, end = max(doubt.start, at), min(doubt.end, last)
         if start >= end:
             continue
         if at < start:
             yield VerifiedRange(ByteRange(at, start), "verified")
         yield VerifiedRange(ByteRange(start, end), "doubtful")
         at = end
-    if at < scan.end:
-        yield VerifiedRange(ByteRange(at, scan.end), "verified")
-    if scan.end < size:
-        yield VerifiedRange(ByteRange(scan.end, size), "unverifiable")
+    if at < last:
+        yield VerifiedRange(ByteRange(at, last), "verified")
+    if last < size:
+        yield VerifiedRange(ByteRange(last, size), "unverifiable")

@@ -75,7 +75,7 @@ def _first_mcu(track: Track, bit: int) -> int:
     weighed = track.weighed
     first = max(int(np.searchsorted(weighed.resumed, bit, side="right")) - 1, 0)
     least = max(first - BACK_MCUS, 0)
-    while first > least and (weighed.failed[first] or weighed.odds[first - 1] < DOUBTFUL):
+    while first > least and (weighed.failed[first] or weighed.failed[first - 1] or weighed.odds[first - 1] < DOUBTFUL):
         first -= 1
     return first
 

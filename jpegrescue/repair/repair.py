@@ -17,6 +17,8 @@ from jpegrescue.repair.search import (
     same_block_pairs,
     single_flips,
     suspects,
+    swaps,
+    weigh_each,
     weigh_up,
 )
 from jpegrescue.repair.surroundings import Surroundings, look_around
@@ -32,8 +34,9 @@ undamaged otherwise: a third of all errors in cipher blocks leave one that decod
 GARBLED = -10.0  # nats of a block in which two flips may be worth looking for
 RATE_LEAST = 1e-5
 BLOCKS_BEFORE = 2
-WORTH_A_LOOK, LAST_LOOK = -2 * NAT, -8 * NAT  # gain from which on a picture is looked at
+WORTH_A_LOOK, LAST_LOOK = -2 * NAT, -14 * NAT  # gain from which on a picture is looked at
 ROWS_AROUND, BLOCKS_AROUND = 2, 32
+HOPELESS_SHARE = 0.4
 TURNS = 2  # a bit is flipped, and flipped back, once
 StructureOf = Callable[[NDArray[np.uint8]], JpegStructure]
 
@@ -53,8 +56,8 @@ class Effort:
 
 
 EFFORTS = {
-    "quick": Effort(0.0, 3.0, 0, 8),
-    "normal": Effort(3.0, 9.0, 48, 24),
+    "quick": Effort(0.0, 9.0, 0, 8),
+    "normal": Effort(3.0, 12.0, 48, 24),
     "thorough": Effort(9.0, 1000.0, 1000, 64),
 }
 
@@ -101,6 +104,17 @@ class _Search:
             return options(track, self.file, block, self.file.variants(block, flips), bits, odds, self.flipped, cost)
 
         return [made for made in self.pool.map(attempt, new) if made]
+
+    def swaps(self, track: Track, odds: NDArray[np.float64]) -> list[list[Option]]:
+        """Options of having flipped another bit of the same block, for every bit that was flipped."""
+        cost = self.cost(track)
+
+        def attempt(flip: int) -> list[Option]:
+            block, bit = divmod(flip, BITS)
+            flips, bits = swaps(bit)
+            return options(track, self.file, block, self.file.variants(block, flips), bits, odds, self.flipped, cost)
+
+        return [made for made in self.pool.map(attempt, sorted(self.flipped)) if made]
 
     def cost(self, track: Track) -> int:
         """What a flip costs, 1/NAT nat, at the rate of errors that has been seen."""
@@ -153,6 +167,8 @@ def repair(
     if plan is None:
         return None
     track = follow(file.plain, plan)
+    if _hopeless(track):
+        return None
     search = _Search(file, effort, pool, look_around(track, file.plain, structure))
     left: list[list[Option]] = []
     if seen.counted and not _looks_damaged(search, track):
@@ -164,10 +180,17 @@ def repair(
         structure = structure_of(file.plain)
         plan = _plan_again(plan, file.plain, structure)
         track = follow(file.plain, plan)
-    unsolved = weigh_up(track, search.surroundings, file.plain, left, LAST_LOOK)
-    rate = search.rate(track)
-    verdict = judge(track, file, search.changes, search.flipped, left, unsolved, rate, effort.deep, encrypted)
+    unsolved = weigh_each(track, search.surroundings, file.plain, left, LAST_LOOK)
+    unlikely = [tried[0].gain for tried in left if tried[0].gain < LAST_LOOK]
+    verdict = judge(track, file, unsolved, unlikely, search.rate(track), effort.deep, encrypted=encrypted)
     return Repaired(tuple(search.changes), search.flipped, track, structure, verdict)
+
+
+def _hopeless(track: Track) -> bool:
+    """Whether most of the scan is no photo by the tables at hand: a damaged header, or foreign data."""
+    weighed = track.weighed
+    bits = np.diff(weighed.start)
+    return bool(bits[weighed.odds < 0].sum() > HOPELESS_SHARE * 8 * track.stripped.size)
 
 
 def _looks_damaged(search: _Search, track: Track) -> bool:
@@ -195,8 +218,9 @@ def _pass(search: _Search, track: Track) -> tuple[bool, list[list[Option]]]:
     paired = search.pairs(track, odds)
     if search.accept(track, paired):
         return True, []
-    left = search.singles(track, odds, suspects(odds, search.effort.deep))
-    return search.accept(track, left), left + paired
+    left = search.singles(track, odds, suspects(odds, search.effort.deep, 1))
+    swapped = search.swaps(track, odds)
+    return search.accept(track, left + swapped), [*left, *paired, *swapped]
 
 
 def _plan_again(plan: ScanPlan, data: NDArray[np.uint8], structure: JpegStructure) -> ScanPlan:

@@ -20,10 +20,10 @@ from jpegrescue.source.crypt.flips import BITS, ONE_BIT, Flippable
 from jpegrescue.source.crypt.sector import BLOCK
 
 RIVALS = 12
-PICTURE_SHARE, PICTURE_MOST = 0.5, 200 * NAT
+PICTURE_SHARE, PICTURE_MOST, PICTURE_LEAST = 0.5, 200 * NAT, -20 * NAT
 """Candidates of a block whose picture is looked at; the gain from which on that is done; what the picture counts of
 what its borders say, and how much at most."""
-BEYOND, SOUND, HOPELESS = 30 * NAT, 5 * NAT, 60 * NAT
+BEYOND, SOUND = 30 * NAT, 5 * NAT
 ENOUGH, MARGIN, SEEN, OBVIOUS = 8 * NAT, 5 * NAT, 20 * NAT, 40 * NAT
 GARBLED, MARGIN_MOST, PICTURE_HEARD, ALL_IN_ALL = -12 * NAT, 40 * NAT, 30 * NAT, 50 * NAT
 OWN_SURE, BETTER_SURE, GAIN_SURE = 20 * NAT, 30 * NAT, 25 * NAT
@@ -34,14 +34,17 @@ class Change:
     """Bits of one block or of two, flipped together.
 
     `flips`: the bits, counted from the file's first block on; `gain`, `margin`: 1/NAT nat, with what each flip costs,
-    over the scan as it stands and over the second best; `picture`: of it, what the picture's borders say; `own`,
+    over the scan as it stands and over the second best; `picture`: of it, what the picture's borders say;
+    `threat`: the most that any option of the block gains if a picture can speak against it by so much only; `own`,
     `better`: as in `Option`; MCUs `[first, last]` of the stream change.
     """
 
     flips: tuple[int, ...]
+    fresh: int
     gain: int
     margin: int
     picture: int
+    threat: int
     own: int
     better: int
     first: int
@@ -50,11 +53,11 @@ class Change:
     @property
     def convincing(self) -> bool:
         """Whether to believe it."""
-        several = len(self.flips) > 1
+        several = self.fresh > 1
         by_symbols = self.gain - min(self.picture, PICTURE_MOST)
         if self.margin < MARGIN or self.own < GARBLED:
             return False
-        if not several and self.own >= OWN_SURE and self.better >= BETTER_SURE and by_symbols >= GAIN_SURE:
+        if not several and _sure(by_symbols, self.own, self.better):
             return True  # another error close by may spoil the picture
         if several and (self.own < 3 * SOUND or self.margin < 3 * MARGIN):
             return False
@@ -71,11 +74,13 @@ class Change:
 class Option:
     """A set of flips with the bytes that it leads to: `patch`, uint8, from file offset `at` on.
 
-    `own`: log-odds of these bytes, 1/NAT nat; `better`: than those of the bytes that stand there now. A wrong flip may
-    bring a long stretch back into step, as happens by itself after a while; its own bytes stay garbled.
+    `fresh`: how many of the flips were not made before; `own`: log-odds of these bytes, 1/NAT nat; `better`: than those
+    of the bytes that stand there now. A wrong flip may bring a long stretch back into step, as happens by itself after
+    a while; its own bytes stay garbled.
     """
 
     flips: tuple[int, ...]
+    fresh: int
     gain: int
     at: int
     patch: NDArray[np.uint8]
@@ -83,6 +88,15 @@ class Option:
     last: int
     own: int
     better: int
+
+    @property
+    def sure(self) -> bool:
+        """Whether symbols alone are enough."""
+        return self.fresh == 1 and _sure(self.gain, self.own, self.better)
+
+
+def _sure(gain: int, own: int, better: int) -> bool:
+    return own >= OWN_SURE and better >= BETTER_SURE and gain >= GAIN_SURE
 
 
 def block_odds(track: Track, file: Flippable) -> NDArray[np.float64]:
@@ -141,15 +155,17 @@ def options(
         return []
     base = NAT * float(np.nansum(odds[block : block + variants.shape[1] // BLOCK]))
     again = [flip - BITS * block for flip in flipped if flip // BITS == block]
-    prior = np.where(np.isin(bits, again), cost, -cost).sum(axis=1)
+    made = np.isin(bits, again)
+    fresh = (~made).sum(axis=1)
+    prior = np.where(made, cost, -cost).sum(axis=1)
     lucky = tried.own < SOUND  # to be in step again so soon
     gain = np.where(lucky, np.minimum(tried.gain, 4 * np.maximum(tried.own, 0) + BEYOND), tried.gain) + prior
     likely = np.argsort(-gain, kind="stable")[:RIVALS]
-    likely = likely[gain[likely] >= gain[likely[0]] - HOPELESS]
     last = np.where(tried.joined >= 0, tried.joined, tried.first + tried.mcus)
     return [
         Option(
             flips=tuple((BITS * block + bits[k]).tolist()),
+            fresh=int(fresh[k]),
             gain=int(gain[k]),
             at=at,
             patch=variants[k],
@@ -197,20 +213,43 @@ def _compare(track: Track, surroundings: Surroundings, data: NDArray[np.uint8], 
         option.gain + max(int(PICTURE_SHARE * (seen - fitting)), -PICTURE_MOST)
         for option, seen in zip(rivals, fits, strict=True)
     ]
-    best = min(range(len(rivals)), key=lambda k: (-totals[k], rivals[k].flips))
+    best = min(range(len(rivals)), key=lambda k: (not rivals[k].sure, -totals[k], rivals[k].flips))
     chosen = rivals[best]
     others = [total for k, total in enumerate(totals) if k != best]
-    picture = int(PICTURE_SHARE * (fits[best] - alone))
+    pictures = [int(PICTURE_SHARE * (seen - alone)) for seen in fits]
+    picture = pictures[best]
     return Change(
         flips=chosen.flips,
+        fresh=chosen.fresh,
         gain=chosen.gain + min(picture, PICTURE_MOST),
         margin=totals[best] - max(others, default=totals[best] - PICTURE_MOST),
         picture=picture,
+        threat=max(
+            option.gain + max(min(told, PICTURE_MOST), PICTURE_LEAST)
+            for option, told in zip(rivals, pictures, strict=True)
+        ),
         own=chosen.own,
         better=chosen.better,
         first=chosen.first,
         last=chosen.last,
     )
+
+
+def weigh_each(
+    track: Track,
+    surroundings: Surroundings,
+    data: NDArray[np.uint8],
+    found: Sequence[Sequence[Option]],
+    least: int,
+) -> list[Change]:
+    """The best change of every block by itself, where it is worth a look, whatever lies beside it."""
+    return [_compare(track, surroundings, data, options) for options in found if options[0].gain >= least]
+
+
+def swaps(bit: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """All ways to have another bit of a block flipped instead of `bit`, as in `same_block_pairs`."""
+    others = np.array([other for other in range(BITS) if other != bit])
+    return ONE_BIT[others] ^ ONE_BIT[bit], np.stack((np.full(BITS - 1, bit), others), axis=1)
 
 
 def same_block_pairs() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

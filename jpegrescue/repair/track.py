@@ -113,7 +113,7 @@ def follow(data: NDArray[np.uint8], plan: ScanPlan) -> Track:
     weighed = symbols.weigh(stripped, intervals.bits, plan.layout.mcus, plan.layout, plan.odds)
     before, behind = np.empty((2, weighed.count + 1, 2), np.int64)
     whole = not weighed.failed.any() and bool(intervals.anchored.all())
-    value = kernels.path_values(weighed.odds, weighed.failed, whole and plan.ends, before, behind)
+    value = kernels.path_values(weighed.odds, weighed.failed, plan.ends and not weighed.failed[-1], before, behind)
     cuts = intervals.bits[:, 1] // 8
     dropped = np.concatenate((np.zeros(1, np.int64), stripped.dropped))
     cut_at = cuts + stripped.start + dropped[np.searchsorted(stripped.drop_at, cuts, side="right")]

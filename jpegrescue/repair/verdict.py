@@ -12,14 +12,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jpegrescue.model.evidence import ByteRange
-from jpegrescue.repair.search import Change, Option, block_odds
+from jpegrescue.repair.search import Change, block_odds
 from jpegrescue.repair.track import Track
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, Flippable
 from jpegrescue.source.crypt.sector import BLOCK
 
-UNSEEN = 1e-4
-"""Share of garbled blocks whose symbols add up to more than what every block below was searched for."""
+UNSEEN = ((0.0, 2e-2), (3.0, 5e-3), (6.0, 2e-3), (9.0, 1e-3), (12.0, 1e-4), (15.0, 1e-5))
+"""Share of garbled blocks whose symbols add up to more than so many nats (`benchmarks.false_exact`)."""
+ADJACENT = (
+    (-40.0, 12.7),
+    (-35.0, 9.5),
+    (-27.5, 8.3),
+    (-22.5, 7.0),
+    (-17.5, 5.2),
+    (-12.5, 3.6),
+    (-7.5, 1.0),
+    (-2.5, -1.2),
+)
+SINGLE = (
+    (-40.0, 12.1),
+    (-35.0, 11.8),
+    (-27.5, 11.6),
+    (-22.5, 10.0),
+    (-17.5, 8.7),
+    (-12.5, 6.9),
+    (-7.5, 4.6),
+    (-2.5, 1.8),
+)
+"""Log-odds that two blocks side by side, or one, whose symbols add up to so many nats, are garbled rather than sound,
+before it is asked how rare that is (`benchmarks.false_exact`)."""
 RISK_MOST = 1e-2
 DOUBTFUL = 1e-3  # risk of a single block
 GAIN_MOST = 5.0
@@ -40,12 +62,11 @@ class Verdict:
 def judge(
     track: Track,
     file: Flippable,
-    changes: Sequence[Change],
-    flipped: frozenset[int],
-    left: Sequence[Sequence[Option]],
     unsolved: Sequence[Change],
+    unlikely: Sequence[int],
     rate: float,
     deep: float,
+    *,
     encrypted: bool,
 ) -> Verdict:
     """Judge the scan as it stands.
@@ -53,30 +74,33 @@ def judge(
     Args:
         track: of the scan.
         file: as it stands.
-        changes: all that were made; those of which nothing is left do not count.
-        flipped: what is left.
-        left: the best options of every block that was searched, nothing of which was accepted.
-        unsolved: of those that are the likeliest, what their pictures say.
+        unsolved: of blocks that were searched, and of bits that were flipped, what else is likely there.
+        unlikely: gains of the best options of all other blocks that were searched, 1/NAT nat.
         rate: errors per bit.
-        deep: nats of block up to which blocks were searched.
+        deep: nats of a block up to which blocks were searched.
         encrypted: whether a flipped bit garbles a whole block.
     """
     odds = block_odds(track, file)
-    risk = np.where(np.isnan(odds), 0.0, BITS * rate * UNSEEN)
-    risk[odds < deep] = 0.0
-    seen = [(change.first, change.last) for change in unsolved]
-    for found in left:
-        best = found[0]
-        if not any(best.first <= last and first <= best.last for first, last in seen):
-            risk[best.flips[0] // BITS] += _odds(best.gain)
+    risk = np.where(np.isnan(odds) | (odds < deep), 0.0, BITS * rate * _unseen(deep))
     for change in unsolved:
-        risk[change.flips[0] // BITS] += _odds(change.gain)
-    for change in changes:
-        if flipped.issuperset(change.flips):
-            risk[change.flips[0] // BITS] += _odds(-change.margin)
-    total = float(risk.sum())
+        risk[change.flips[0] // BITS] += _odds(change.threat)
+    several = (BITS * rate) ** 2
+    risk[:-1] += several * _garbled(odds[:-1] + odds[1:], ADJACENT)
+    risk += several / 2 * _garbled(odds, SINGLE)
+    total = float(risk.sum() + sum(map(_odds, unlikely)))
     exact = encrypted and track.counted and track.plan.ends and total < RISK_MOST
     return Verdict(exact, total, _ranges(risk > DOUBTFUL, file))
+
+
+def _unseen(deep: float) -> float:
+    known, shares = zip(*UNSEEN, strict=True)
+    return float(np.exp(np.interp(deep, known, np.log(shares))))
+
+
+def _garbled(nats: NDArray[np.float64], table: tuple[tuple[float, float], ...]) -> NDArray[np.float64]:
+    known, odds = zip(*table, strict=True)
+    likely: NDArray[np.float64] = np.where(nats < 0, np.exp(np.interp(nats, known, odds)), 0.0)
+    return likely
 
 
 def _odds(nats: int) -> float:

@@ -39,7 +39,7 @@ def test_every_option_arrives(run: Run, flow: Flow) -> None:
         *("--sector-size", "4096", "--first-sector", "8", "--crypt-start", "0x1000000", "--iv-unit", "sector"),
         *("--start", "512", "--length", "0x400", "--min-size", "100", "--min-pixels", "64", "--no-restore"),
         *("--hash", "sha256,md5,sha1", "--jobs", "3", "--force", "--fail-empty", "--json", "--quiet"),
-        *("--case", "7/26", "--exhibit", "E1", "--examiner", "N. N."),
+        *("--effort", "thorough", "--case", "7/26", "--exhibit", "E1", "--examiner", "N. N."),
     )
 
     run(*arguments)
@@ -72,6 +72,7 @@ def test_every_option_arrives(run: Run, flow: Flow) -> None:
             min_size=100,
             min_pixels=64,
             restore=False,
+            repair="thorough",
         )
     ]
 
@@ -92,6 +93,8 @@ def test_every_option_arrives(run: Run, flow: Flow) -> None:
         ("--jobs", "0", "--jobs"),
         ("--sector-size", "513", "--sector-size"),
         ("--iv-unit", "4096", "--iv-unit"),
+        ("--effort", "heroic", "--effort"),
+        ("--effort", "", "--effort"),
         ("--no-such-option", "", "--no-such-option"),
     ],
 )
@@ -141,3 +144,10 @@ def test_a_map_of_bad_ranges_arrives(run: Run, flow: Flow, tmp_path: Path) -> No
     run("carve", "dump.bin", "--bad-ranges", tmp_path / "map")
     assert flow.asked[0].bad_ranges == (ByteRange(512, 1024),)
     assert run("carve", "dump.bin", "--bad-ranges", tmp_path).code == 2
+
+
+def test_repair_can_be_left_out(run: Run, flow: Flow) -> None:
+    run("carve", "dump.bin", "--no-repair", "--effort", "quick")
+
+    assert flow.asked[0].repair is None
+    assert run("carve", "dump.bin", "--repair").code == 2

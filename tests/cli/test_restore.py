@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from jpegrescue.flow.options import RestoreOptions
 from jpegrescue.model.evidence import ByteRange
 from jpegrescue.source.keys import Key
@@ -20,6 +22,7 @@ def test_defaults(run: Run, flow: Flow) -> None:
     assert asked.files == (Path("a.jpg"), Path("b.jpg"))
     assert (asked.input, asked.key.key, asked.run.command) == ("auto", None, "restore")
     assert asked.run.argv == ("jpegrescue", "restore", "a.jpg", "b.jpg")
+    assert asked.repair == "normal"
 
 
 def test_ciphertext_with_its_key(run: Run, flow: Flow) -> None:
@@ -80,3 +83,29 @@ def test_empty_paths_and_what_is_no_map_are_usage_errors(run: Run, flow: Flow, t
     result = run("restore", "a.jpg", "--bad-ranges", tmp_path / "map")
     assert (result.code, flow.asked) == (2, [])
     assert "line 2 of the map" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "repair"),
+    [
+        (("--no-repair",), None),
+        (("--effort", "quick"), "quick"),
+        (("--effort", "normal"), "normal"),
+        (("--effort=thorough",), "thorough"),
+        (("--effort", "thorough", "--no-repair"), None),
+    ],
+)
+def test_how_far_to_search_for_flipped_bits(
+    run: Run, flow: Flow, arguments: tuple[str, ...], repair: str | None
+) -> None:
+    run("restore", "a.jpg", *arguments)
+
+    (asked,) = flow.asked
+    assert asked.repair == repair
+
+
+def test_an_unknown_effort_is_a_usage_error(run: Run, flow: Flow) -> None:
+    result = run("restore", "a.jpg", "--effort", "heroic")
+
+    assert (result.code, flow.asked) == (2, [])
+    assert "--effort" in result.err

@@ -1,0 +1,199 @@
+"""Protects the search: which blocks it looks at, what it makes of their bits, and what convinces it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from jpegrescue.flow.here import Here
+from jpegrescue.jpeg.parse import parse
+from jpegrescue.repair.search import (
+    RIVALS,
+    Change,
+    Option,
+    block_odds,
+    options,
+    same_block_pairs,
+    single_flips,
+    suspects,
+    weigh_up,
+)
+from jpegrescue.repair.surroundings import look_around
+from jpegrescue.repair.track import Track
+from jpegrescue.score.plausibility import NAT
+from jpegrescue.source.crypt.flips import BITS, Ciphertext, PlainBits
+from jpegrescue.source.crypt.sector import BLOCK
+from tests.repair.flipped import CBC, XTS, ciphertext, scan_bit, tracked
+from tests.resync.damaged import encoded
+
+COST = 9 * NAT
+NONE: frozenset[int] = frozenset()
+JPEG = encoded("coffee")
+BIT = scan_bit(JPEG, 0.4, lead=5)
+SURE = Change((1,), 100 * NAT, 60 * NAT, 30 * NAT, 20 * NAT, 40 * NAT, 4, 5)
+
+
+def look(bits: list[int], cipher: str = CBC) -> tuple[Ciphertext, Track]:
+    file = ciphertext(JPEG, bits, cipher, lead=5)
+    return file, tracked(file.plain)
+
+
+def singles(file: Ciphertext, track: Track, blocks: list[int], flipped: frozenset[int] = NONE) -> list[list[Option]]:
+    return single_flips(track, file, blocks, block_odds(track, file), flipped, COST, Here())
+
+
+@pytest.mark.parametrize("cipher", [CBC, XTS])
+def test_garbled_blocks_are_suspect(cipher: str) -> None:
+    file, track = look([BIT], cipher)
+    odds = block_odds(track, file)
+
+    block = BIT // BITS
+    assert odds.size == file.blocks()
+    low = suspects(odds, -8.0)
+    assert set(low) & {block - 1, block, block + 1}
+    assert block - 1 <= min(low)
+    assert max(low) <= block + 60  # until it is in step again
+
+
+def test_blocks_of_the_header_have_no_odds() -> None:
+    file, track = look([])
+    odds = block_odds(track, file)
+    scan = track.plan.scan
+
+    blind = np.flatnonzero(np.isnan(odds)).tolist()
+    inside = range((scan.start + 5) // BLOCK, (scan.end + 4) // BLOCK + 1)
+    assert blind == [block for block in range(file.blocks()) if block not in inside]
+    assert np.nansum(odds) == pytest.approx(track.weighed.bins.sum() / NAT, abs=20)
+
+
+def test_suspects_are_ascending_and_hold_what_comes_before() -> None:
+    odds = np.array([np.nan, np.nan, 5.0, 5.0, -1.0, 5.0, 5.0, 5.0, -20.0, -9.0, np.nan])
+
+    assert suspects(odds, -2.0) == [8, 9]
+    assert suspects(odds, 0.0, 1) == [3, 4, 7, 8, 9]
+    assert suspects(odds, 0.0, 3) == [2, 3, 4, 5, 6, 7, 8, 9]
+    assert suspects(odds, -99.0, 2) == []
+    assert suspects(np.full(5, np.nan), 10.0, 2) == []
+
+
+@pytest.mark.parametrize("cipher", [CBC, XTS])
+def test_the_true_flip_is_the_best_option(cipher: str) -> None:
+    file, track = look([BIT], cipher)
+
+    (found,) = singles(file, track, [BIT // BITS])
+
+    best = found[0]
+    assert best.flips == (BIT,)
+    assert best.gain > 20 * NAT
+    assert best.better > 10 * NAT
+    assert 1 <= len(found) <= RIVALS
+    assert [o.gain for o in found] == sorted((o.gain for o in found), reverse=True)
+    lies = slice(best.at, best.at + best.patch.size)
+    assert best.patch.tobytes() == JPEG[lies]
+    assert best.first <= best.last
+
+
+def test_a_flip_costs_and_its_undoing_gives_that_back() -> None:
+    file, track = look([BIT])
+    (new,), (again,) = (singles(file, track, [BIT // BITS], known) for known in (NONE, frozenset([BIT])))
+
+    assert again[0].flips == new[0].flips == (BIT,)
+    assert again[0].gain - new[0].gain == 2 * COST
+
+
+def test_blocks_far_from_the_scan_have_no_options() -> None:
+    file, track = look([])
+
+    assert singles(file, track, [0, 1, 2]) == []
+
+
+def test_the_number_of_threads_changes_nothing() -> None:
+    file, track = look([BIT])
+    blocks = [BIT // BITS + near for near in range(-6, 6)]
+    odds = block_odds(track, file)
+    with ThreadPoolExecutor(4) as pool:
+        many = single_flips(track, file, blocks, odds, NONE, COST, pool)
+    one = singles(file, track, blocks)
+
+    def told(found: list[list[Option]]) -> list[list[tuple[object, ...]]]:
+        return [[(o.flips, o.gain, o.first, o.last, o.own, o.patch.tobytes()) for o in rivals] for rivals in found]
+
+    assert told(many) == told(one)
+
+
+def test_all_pairs_of_a_block_once() -> None:
+    flips, bits = same_block_pairs()
+
+    assert flips.shape == (BITS * (BITS - 1) // 2, BLOCK)
+    assert np.all(np.unpackbits(flips, axis=1).sum(axis=1) == 2)
+    assert np.all(bits[:, 0] < bits[:, 1])
+    assert np.unique(flips, axis=0).shape == flips.shape
+    assert np.flatnonzero(np.unpackbits(flips[4321])).tolist() == bits[4321].tolist()
+
+
+def test_two_flips_of_a_block_are_found() -> None:
+    bits = [scan_bit(JPEG, 0.6, inside, lead=5) for inside in (5, 99)]
+    file, track = look(bits)
+    flips, pairs = same_block_pairs()
+    block = bits[0] // BITS
+
+    found = options(track, file, block, file.variants(block, flips), pairs, block_odds(track, file), NONE, COST)
+
+    assert found[0].flips == tuple(bits)
+
+
+def test_one_change_for_each_stretch() -> None:
+    bits = [scan_bit(JPEG, share, lead=5) for share in (0.2, 0.5, 0.8)]
+    file, track = look(bits)
+    around = look_around(track, file.plain, parse(file.plain))
+    blocks = [bit // BITS + near for bit in bits for near in (-1, 0, 1)]
+    found = singles(file, track, blocks)
+
+    changes = weigh_up(track, around, file.plain, found, -2 * NAT)
+
+    believed = {flip for change in changes if change.convincing for flip in change.flips}
+    assert believed <= set(bits)
+    assert len(believed) >= 2
+    spans = sorted((change.first, change.last) for change in changes if change.convincing)
+    assert all(last < first for (_, last), (first, _) in pairwise(spans))
+    assert weigh_up(track, around, file.plain, found, 10_000 * NAT) == []
+    assert weigh_up(track, around, file.plain, [], -2 * NAT) == []
+
+
+def test_in_a_sound_file_nothing_convinces() -> None:
+    file, track = look([])
+    around = look_around(track, file.plain, parse(file.plain))
+    found = singles(file, track, list(range(80, file.blocks() - 2, 60)))
+
+    assert not any(change.convincing for change in weigh_up(track, around, file.plain, found, -30 * NAT))
+
+
+def test_bits_in_the_clear_are_searched_the_same_way() -> None:
+    data = np.frombuffer(JPEG, np.uint8).copy()
+    bit = scan_bit(JPEG, 0.3, 40)
+    data[bit >> 3] ^= 0x80 >> (bit & 7)
+    file, track = PlainBits(data), tracked(data)
+    odds = block_odds(track, file)
+
+    (found,) = single_flips(track, file, [bit // BITS], odds, NONE, COST, Here())
+
+    rank = [option.flips for option in found].index((bit,))
+    assert odds.size == file.blocks()
+    assert rank < RIVALS
+
+
+@pytest.mark.parametrize(("field", "value"), [("margin", 0), ("margin", -50 * NAT), ("own", -500 * NAT)])
+def test_what_lacks_anything_does_not_convince(field: str, value: int) -> None:
+    assert SURE.convincing
+    assert not replace(SURE, **{field: value}).convincing
+    assert not Change((1,), 0, 0, 0, 0, 0, 4, 5).convincing
+
+
+def test_several_flips_have_to_convince_more() -> None:
+    middling = replace(SURE, margin=8 * NAT)
+
+    assert middling.convincing
+    assert not replace(middling, flips=(1, 2)).convincing
+    assert replace(SURE, flips=(1, 2)).convincing
