@@ -108,10 +108,12 @@ def _compare_file(photo: dict[str, Any], image: Image | None) -> Iterator[Check]
     yield _check(f"{name}: offset", photo["offset"], image.runs[0].start if image else None)
     yield _check(f"{name}: sha256", photo["sha256"], image.hashes.sha256 if image else None)
     yield _check(f"{name}: end", photo["end"], image.end if image else None)
-    grade = "partly_restored" if photo["damaged"] else "no_damage_found"
+    grade = "repaired" if photo["damaged"] else "no_damage_found"
     yield _check(f"{name}: grade", grade, image.grade if image else None)
-    claim = "none" if photo["damaged"] else "consistent"
-    yield _check(f"{name}: claim", claim, image.claim if image else None)
+    yield _check(f"{name}: claim", "consistent", image.claim if image else None)
+    if photo["damaged"]:
+        repaired = [output.sha256 for output in image.outputs if output.kind == "repaired"] if image else []
+        yield _check(f"{name}: repaired", [photo["pristine_sha256"]], repaired)
 
 
 def _pixels(folder: Path, picture: Image | None) -> str | None:

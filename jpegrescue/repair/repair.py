@@ -18,6 +18,7 @@ from jpegrescue.repair.search import (
     single_flips,
     suspects,
     swaps,
+    swaps_for_two,
     weigh_each,
     weigh_up,
 )
@@ -31,10 +32,11 @@ from jpegrescue.source.crypt.sector import BLOCK
 UNUSUAL, ODD = -5.0, -1.0
 """Nats of a block, before odds are calibrated to the file and then, below which bits are tried in a file that seems
 undamaged otherwise: a third of all errors in cipher blocks leave one that decodes to its end."""
-GARBLED = -10.0  # nats of a block in which two flips may be worth looking for
+POOR = 12.0  # nats of a repaired block in which two other bits may have flipped as well
+GARBLED = 0.0  # nats of a block in which two flips may be worth looking for
 RATE_LEAST = 1e-5
 BLOCKS_BEFORE = 2
-WORTH_A_LOOK, LAST_LOOK = -2 * NAT, -14 * NAT  # gain from which on a picture is looked at
+WORTH_A_LOOK, LAST_LOOK = -2 * NAT, -10 * NAT  # gain from which on a picture is looked at
 ROWS_AROUND, BLOCKS_AROUND = 2, 32
 HOPELESS_SHARE = 0.4
 TURNS = 2  # a bit is flipped, and flipped back, once
@@ -57,7 +59,7 @@ class Effort:
 
 EFFORTS = {
     "quick": Effort(0.0, 9.0, 0, 8),
-    "normal": Effort(3.0, 12.0, 48, 24),
+    "normal": Effort(3.0, 10.0, 64, 24),
     "thorough": Effort(9.0, 1000.0, 1000, 64),
 }
 
@@ -111,10 +113,19 @@ class _Search:
 
         def attempt(flip: int) -> list[Option]:
             block, bit = divmod(flip, BITS)
-            flips, bits = swaps(bit)
-            return options(track, self.file, block, self.file.variants(block, flips), bits, odds, self.flipped, cost)
+            ways = [swaps(bit), *([swaps_for_two(bit)] if odds[block] < POOR else [])]
+            return [
+                option
+                for flips, bits in ways
+                for option in options(
+                    track, self.file, block, self.file.variants(block, flips), bits, odds, self.flipped, cost
+                )
+            ]
 
-        return [made for made in self.pool.map(attempt, sorted(self.flipped)) if made]
+        found = [
+            sorted(made, key=lambda o: (-o.gain, o.flips)) for made in self.pool.map(attempt, sorted(self.flipped))
+        ]
+        return [made for made in found if made]
 
     def cost(self, track: Track) -> int:
         """What a flip costs, 1/NAT nat, at the rate of errors that has been seen."""
@@ -182,7 +193,9 @@ def repair(
         track = follow(file.plain, plan)
     unsolved = weigh_each(track, search.surroundings, file.plain, left, LAST_LOOK)
     unlikely = [tried[0].gain for tried in left if tried[0].gain < LAST_LOOK]
-    verdict = judge(track, file, unsolved, unlikely, search.rate(track), effort.deep, encrypted=encrypted)
+    verdict = judge(
+        track, file, search.flipped, unsolved, unlikely, search.rate(track), effort.deep, encrypted=encrypted
+    )
     return Repaired(tuple(search.changes), search.flipped, track, structure, verdict)
 
 

@@ -252,6 +252,14 @@ def swaps(bit: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     return ONE_BIT[others] ^ ONE_BIT[bit], np.stack((np.full(BITS - 1, bit), others), axis=1)
 
 
+def swaps_for_two(bit: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The same with two other bits."""
+    flips, pairs = same_block_pairs()
+    others = (pairs != bit).all(axis=1)
+    pairs = pairs[others]
+    return flips[others] ^ ONE_BIT[bit], np.concatenate((np.full((pairs.shape[0], 1), bit), pairs), axis=1)
+
+
 def same_block_pairs() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """All pairs of bits of a block: uint8 (n, 16) to flip, and int64 (n, 2), their numbers."""
     first, second = np.triu_indices(BITS, 1)

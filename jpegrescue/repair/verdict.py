@@ -45,6 +45,7 @@ before it is asked how rare that is (`benchmarks.false_exact`)."""
 RISK_MOST = 1e-2
 DOUBTFUL = 1e-3  # risk of a single block
 GAIN_MOST = 5.0
+LUCKY = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Verdict:
 def judge(
     track: Track,
     file: Flippable,
+    flipped: frozenset[int],
     unsolved: Sequence[Change],
     unlikely: Sequence[int],
     rate: float,
@@ -74,6 +76,7 @@ def judge(
     Args:
         track: of the scan.
         file: as it stands.
+        flipped: its bits that were flipped.
         unsolved: of blocks that were searched, and of bits that were flipped, what else is likely there.
         unlikely: gains of the best options of all other blocks that were searched, 1/NAT nat.
         rate: errors per bit.
@@ -84,6 +87,9 @@ def judge(
     risk = np.where(np.isnan(odds) | (odds < deep), 0.0, BITS * rate * _unseen(deep))
     for change in unsolved:
         risk[change.flips[0] // BITS] += _odds(change.threat)
+    for block in {flip // BITS for flip in flipped}:
+        if np.nanmin(odds[max(block - 1, 0) : block + 2]) < 0:  # perhaps a lucky bit in place of two, here and beside
+            risk[block] += LUCKY
     several = (BITS * rate) ** 2
     risk[:-1] += several * _garbled(odds[:-1] + odds[1:], ADJACENT)
     risk += several / 2 * _garbled(odds, SINGLE)

@@ -19,9 +19,19 @@ CONTRACT = {
     "carve": MEDIUM
     | COMMON
     | ALIGN
-    | {"--start", "--length", "--min-size", "--min-pixels", "--no-restore", "--hash", "--fail-empty"},
+    | {
+        "--start",
+        "--length",
+        "--min-size",
+        "--min-pixels",
+        "--no-restore",
+        "--no-repair",
+        "--effort",
+        "--hash",
+        "--fail-empty",
+    },
     "evaluate": {"--json", "--plot", "--jobs", "--quiet"},
-    "restore": MEDIUM | COMMON | ALIGN | {"--input", "--reference"},
+    "restore": MEDIUM | COMMON | ALIGN | {"--input", "--reference", "--no-repair", "--effort"},
     "simulate": (KEY - {"--crypt-start"})
     | {"-o", "--output", "--force", "--json", "--quiet", "--ber", "--damage", "--count", "--where", "--seed"}
     | {"--thumbnail", "--quality", "--sampling", "--restart-interval"},

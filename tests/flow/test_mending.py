@@ -88,7 +88,6 @@ def test_restore_undoes_a_flip(restore_options: MakeRestore) -> None:
     assert KEY.reveal().hex() not in (outcome.folder / "report.json").read_text()
 
 
-@pytest.mark.xfail(reason="all MCUs of a repaired file count as uncertain")
 def test_mcus_of_an_exact_scan_are_not_uncertain(restore_options: MakeRestore) -> None:
     (image,) = restore(restore_options({"x.enc": flipped(encrypted(JPEG), BIT)}, KEYED)).report.images
 
@@ -199,7 +198,6 @@ def test_a_garbage_sector_is_no_exact_scan(restore_options: MakeRestore) -> None
     assert "mask" in kinds(image)
 
 
-@pytest.mark.xfail(reason="garbled blocks that no candidate explains count for nothing in the verdict")
 def test_what_stays_garbled_is_no_exact_scan(restore_options: MakeRestore) -> None:
     errors = {
         "chelsea": (56567, 56487, 37259),
@@ -297,7 +295,6 @@ def test_a_flip_in_a_preview_is_undone_and_nothing_more_is_claimed(restore_optio
     assert written(outcome, image, "repaired") == jpeg
 
 
-@pytest.mark.xfail(reason="a scan without its end runs on behind the end of the file, and so do its ranges")
 def test_ranges_end_with_the_file(restore_options: MakeRestore) -> None:
     """Of two errors, the one that garbled the EOI stays; noise follows in the slack."""
     jpeg = encoded("chelsea", size=(160, 112), restart=4)
@@ -311,7 +308,6 @@ def test_ranges_end_with_the_file(restore_options: MakeRestore) -> None:
         assert "repaired" not in kinds(image) or covers(image, len(written(outcome, image, "repaired")))
 
 
-@pytest.mark.xfail(reason="a garbled quantisation table parses, and its pixels are called exact")
 def test_pixels_of_a_garbled_quantisation_table_are_not_exact(restore_options: MakeRestore) -> None:
     """The scan is the original's; what it is multiplied with is not."""
     outcome = restore(restore_options({"x.enc": flipped(encrypted(JPEG), 289, BIT)}, KEYED))

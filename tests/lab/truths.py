@@ -122,6 +122,8 @@ def write_truth(folder: Path, *images: TrueImage) -> Truth:
 def restored(folder: Path, files: Sequence[Path], cipher: str | None = None, *, align: bool = False) -> Report:
     """The report of a real run of `restore` into `folder`."""
     run = RunOptions(argv=("jpegrescue", "restore"), command="restore", output=folder, jobs=1)
-    report = restore(RestoreOptions(files=tuple(files), run=run, key=key_options(cipher), align=align)).report
+    report = restore(
+        RestoreOptions(files=tuple(files), run=run, key=key_options(cipher), repair=None, align=align)
+    ).report
     assert from_json((folder / "report.json").read_bytes()) == report
     return report

@@ -49,7 +49,6 @@ def test_the_true_flip_is_worth_most(cipher: str, options: dict[str, object]) ->
     assert np.median(gains) > 20
 
 
-@pytest.mark.xfail(reason="an MCU that decoding resumed at, and that looks well, is taken for a true start")
 def test_decoding_begins_before_a_false_start() -> None:
     """The error lies in MCU 347; decoding fails there, skips two bits and finds what may be one."""
     jpeg = encoded("astronaut")
@@ -58,7 +57,6 @@ def test_decoding_begins_before_a_false_start() -> None:
     assert rank(ciphertext(jpeg, [bit], XTS, lead=5), bit) == 0
 
 
-@pytest.mark.xfail(reason="a candidate that reaches the end is paid for a complete scan, whatever is lost before")
 def test_the_end_is_no_gain_where_something_before_is_wrong() -> None:
     data = np.frombuffer(damaged(encoded("chelsea"), [0.2, 0.5, 0.8]), np.uint8)
     track = tracked(data)

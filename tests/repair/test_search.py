@@ -32,7 +32,18 @@ COST = 9 * NAT
 NONE: frozenset[int] = frozenset()
 JPEG = encoded("coffee")
 BIT = scan_bit(JPEG, 0.4, lead=5)
-SURE = Change((1,), 100 * NAT, 60 * NAT, 30 * NAT, 20 * NAT, 40 * NAT, 4, 5)
+SURE = Change(
+    flips=(1,),
+    fresh=1,
+    gain=100 * NAT,
+    margin=60 * NAT,
+    picture=30 * NAT,
+    threat=100 * NAT,
+    own=20 * NAT,
+    better=40 * NAT,
+    first=4,
+    last=5,
+)
 
 
 def look(bits: list[int], cipher: str = CBC) -> tuple[Ciphertext, Track]:
@@ -188,12 +199,13 @@ def test_bits_in_the_clear_are_searched_the_same_way() -> None:
 def test_what_lacks_anything_does_not_convince(field: str, value: int) -> None:
     assert SURE.convincing
     assert not replace(SURE, **{field: value}).convincing
-    assert not Change((1,), 0, 0, 0, 0, 0, 4, 5).convincing
+    assert not replace(SURE, gain=0, margin=0, picture=0, own=0, better=0).convincing
 
 
 def test_several_flips_have_to_convince_more() -> None:
     middling = replace(SURE, margin=8 * NAT)
 
     assert middling.convincing
-    assert not replace(middling, flips=(1, 2)).convincing
-    assert replace(SURE, flips=(1, 2)).convincing
+    assert not replace(middling, flips=(1, 2), fresh=2).convincing
+    assert replace(SURE, flips=(1, 2), fresh=2).convincing
+    assert replace(middling, flips=(1, 2)).convincing  # one instead of another
