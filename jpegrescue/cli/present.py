@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from jpegrescue.cli.session import SOUND_GRADES, Switches, complain, warn
+from jpegrescue.cli.session import Switches, complain, sound, warn
 from jpegrescue.cli.text import printable
 from jpegrescue.errors import OutputError
 from jpegrescue.flow.options import Outcome
@@ -156,14 +156,14 @@ def _table(images: Sequence[Image]) -> str:
         return ""
     shown = list(images)
     if len(images) > LONGEST_TABLE:
-        shown = sorted(images, key=lambda image: image.grade in SOUND_GRADES)[:LONGEST_TABLE]
+        shown = sorted(images, key=sound)[:LONGEST_TABLE]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for column in COLUMNS:
         justify: Literal["left", "right"] = "right" if column in NUMBERS else "left"
         if column not in LEFT_OUT:
             table.add_column(column, justify=justify, no_wrap=column not in FOLDED, overflow="fold")
     for image in shown:
-        style = "" if image.grade in SOUND_GRADES else "yellow"
+        style = "" if sound(image) else "yellow"
         cells = zip(COLUMNS, _row(image), strict=True)
         table.add_row(*(Text(cell.replace("_", " "), style) for column, cell in cells if column not in LEFT_OUT))
     console = Console(file=sys.stdout)

@@ -19,10 +19,7 @@ from jpegrescue.errors import ExitCode, JpegRescueError
 if TYPE_CHECKING:
     from jpegrescue.flow.options import Outcome
     from jpegrescue.flow.progress import Progress
-
-SOUND_GRADES = frozenset({"no_damage_found", "repaired"})
-"""Grades of images that nobody needs to look at."""
-
+    from jpegrescue.model.report import Image
 
 _SIGNALS = {
     signal.SIGHUP: ExitCode.HUNG_UP,
@@ -80,9 +77,13 @@ def verdict(outcome: "Outcome", *, fail_empty: bool) -> ExitCode:
         return ExitCode.INTERRUPTED
     if report.run.state != "done" or (fail_empty and not report.images):
         return ExitCode.FAILED
-    sound = all(image.grade in SOUND_GRADES for image in report.images)
     trouble = any(problem.severity == "error" for problem in report.problems)
-    return ExitCode.DONE if sound and not trouble else ExitCode.DAMAGED
+    return ExitCode.DONE if all(map(sound, report.images)) and not trouble else ExitCode.DAMAGED
+
+
+def sound(image: "Image") -> bool:
+    """Whether nobody needs to look at it: it was not damaged, or its scan is the original's again."""
+    return image.grade == "no_damage_found" or (image.grade == "repaired" and image.claim == "exact_scan")
 
 
 def guarded(body: Callable[[], ExitCode]) -> NoReturn:

@@ -17,7 +17,7 @@ from jpegrescue.cli.session import verdict
 from jpegrescue.errors import EvidenceError, OutputError, UsageError
 from jpegrescue.flow.options import Outcome
 from jpegrescue.model.problem import Problem
-from jpegrescue.model.report import FileGrade, RunState
+from jpegrescue.model.report import Claim, FileGrade, RunState
 from tests.report.samples import IMAGE, REPORT, SOUND_IMAGE
 
 from .conftest import Flow, Result, raise_signal, without_images
@@ -34,14 +34,21 @@ def fails_with(error: BaseException) -> Callable[[Any], None]:
 
 
 @pytest.mark.parametrize(
-    ("grade", "code"),
-    [("no_damage_found", 0), ("repaired", 0), ("partly_restored", 3), ("fragment", 3), ("undecodable", 3)],
+    ("grade", "claim", "code"),
+    [
+        ("no_damage_found", "consistent", 0),
+        ("repaired", "exact_scan", 0),
+        ("repaired", "consistent", 3),
+        ("partly_restored", "none", 3),
+        ("fragment", "none", 3),
+        ("undecodable", "none", 3),
+    ],
 )
 @pytest.mark.parametrize("switches", [(), ("--json",), ("--quiet",)])
 def test_damage_decides_the_code_and_switches_do_not(
-    run: Run, flow: Flow, grade: FileGrade, code: int, switches: tuple[str, ...]
+    run: Run, flow: Flow, grade: FileGrade, claim: Claim, code: int, switches: tuple[str, ...]
 ) -> None:
-    flow.report = replace(REPORT, images=(SOUND_IMAGE, replace(IMAGE, grade=grade)))
+    flow.report = replace(REPORT, images=(SOUND_IMAGE, replace(IMAGE, grade=grade, claim=claim)))
 
     assert run("carve", "dump.bin", *switches).code == code
 
