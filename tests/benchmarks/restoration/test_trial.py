@@ -29,7 +29,7 @@ def test_a_trial_is_made_once(photo: Photo, tmp_path: Path, cipher: str, monkeyp
     assert made is not None
     assert (made.photo, made.mode, made.seed, made.score.problems) == ("waves", mode.name, 5, ())
     assert made.score.errors > 0
-    assert [picture.kind for picture in made.score.pictures] == ["decoded", "restored", "sca"]
+    assert [picture.kind for picture in made.score.pictures] == ["decoded", "sca", "restored"]
     assert made.preview
     monkeypatch.setattr(trial, "_made", pytest.fail)
     assert trial.kept_or_made(photo, mode, 5, tmp_path / "cache") == made
@@ -38,7 +38,8 @@ def test_a_trial_is_made_once(photo: Photo, tmp_path: Path, cipher: str, monkeyp
 def test_results_belong_to_the_code_and_the_seed(photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[tuple[str, int]] = []
 
-    def make(given: Photo, mode: Mode, seed: int) -> trial.Trial:
+    def make(given: Photo, mode: Mode, seed: int, *, repair: bool) -> trial.Trial:
+        assert repair
         made.append((mode.name, seed))
         return trial.Trial(given.name, given.kind, mode.name, seed, trial.code_digest(), 0.5, False, SCORE)
 
