@@ -125,12 +125,13 @@ def _repairs(changes: dict[int, Change], file: Flippable, origin: int, *, encryp
 
 
 def _verified(outcome: Repaired, size: int) -> Iterator[VerifiedRange]:
-    """The file from its first byte to its last, in order."""
+    """The file from its first byte to its last, in order; of a scan that is not exact nothing is verified."""
     scan = outcome.track.plan.scan
+    doubtful = outcome.verdict.doubtful if outcome.verdict.exact else (ByteRange(scan.start, scan.end),)
     yield VerifiedRange(ByteRange(0, min(scan.start, size)), "parsed")
     at = scan.start
     last = min(scan.end, size)
-    for doubt in outcome.verdict.doubtful:
+    for doubt in doubtful:
         start, end = max(doubt.start, at), min(doubt.end, last)
         if start >= end:
             continue

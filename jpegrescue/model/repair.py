@@ -36,7 +36,7 @@ class VerifiedRange:
 
     `verified`: entropy-coded data of which every stretch looks like this photo's; `parsed`: header segments that parse
     and without which the scan would not decode; `unverifiable`: bytes that nothing depends on; `doubtful`:
-    entropy-coded data in which an error may be left.
+    entropy-coded data in which an error may be left; all of a scan unless the claim is `exact_scan`.
     """
 
     range: ByteRange

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from jpegrescue.repair import _kernels_candidates as kernels
 from jpegrescue.repair.track import Track, scratch
 from jpegrescue.score.plausibility import NAT
-from jpegrescue.source.crypt.flips import BITS
 from jpegrescue.source.crypt.sector import BLOCK
 
 MOST_MCUS, MOST_BYTES = 80, 16384
@@ -137,8 +136,3 @@ def _tried(
 def block_offset(block: int, lead: int) -> int:
     """File offset of a block's first byte, negative if it precedes the file."""
     return BLOCK * block - lead
-
-
-def flip_name(block: int, bit: int) -> int:
-    """The flipped bit's number, as `source.crypt.flips.Flippable.flip` counts."""
-    return BITS * block + bit

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,11 +191,14 @@ def repair(
         structure = structure_of(file.plain)
         plan = _plan_again(plan, file.plain, structure)
         track = follow(file.plain, plan)
+    settled = not flipped
     unsolved = weigh_each(track, search.surroundings, file.plain, left, LAST_LOOK)
     unlikely = [tried[0].gain for tried in left if tried[0].gain < LAST_LOOK]
-    verdict = judge(
+    judged = judge(
         track, file, search.flipped, unsolved, unlikely, search.rate(track), effort.deep, encrypted=encrypted
     )
+    # a search that was cut short has not looked at what its last flips led to
+    verdict = replace(judged, exact=judged.exact and settled)
     return Repaired(tuple(search.changes), search.flipped, track, structure, verdict)
 
 

@@ -21,8 +21,8 @@ from jpegrescue.source.crypt.sector import BLOCK
 
 RIVALS = 12
 PICTURE_SHARE, PICTURE_MOST, PICTURE_LEAST = 0.5, 200 * NAT, -20 * NAT
-"""Candidates of a block whose picture is looked at; the gain from which on that is done; what the picture counts of
-what its borders say, and how much at most."""
+"""Candidates of a block that are kept; what the picture counts of what its borders say, and how much at most, for a
+candidate and against it where it is asked what may be wrong."""
 BEYOND, SOUND = 30 * NAT, 5 * NAT
 ENOUGH, MARGIN, SEEN, OBVIOUS = 8 * NAT, 5 * NAT, 20 * NAT, 40 * NAT
 GARBLED, MARGIN_MOST, PICTURE_HEARD, ALL_IN_ALL = -12 * NAT, 40 * NAT, 30 * NAT, 50 * NAT
@@ -34,9 +34,9 @@ class Change:
     """Bits of one block or of two, flipped together.
 
     `flips`: the bits, counted from the file's first block on; `gain`, `margin`: 1/NAT nat, with what each flip costs,
-    over the scan as it stands and over the second best; `picture`: of it, what the picture's borders say;
-    `threat`: the most that any option of the block gains if a picture can speak against it by so much only; `own`,
-    `better`: as in `Option`; MCUs `[first, last]` of the stream change.
+    over the scan as it stands and over the second best; `picture`: of it, what the picture's borders say; `threat`: the
+    most that any option of the block gains if a picture can speak against it by so much only; `fresh`, `own`, `better`:
+    as in `Option`; MCUs `[first, last]` of the stream change.
     """
 
     flips: tuple[int, ...]

@@ -19,7 +19,7 @@ from jpegrescue.source.crypt.flips import BITS, Flippable
 from jpegrescue.source.crypt.sector import BLOCK
 
 UNSEEN = ((0.0, 2e-2), (3.0, 5e-3), (6.0, 2e-3), (9.0, 1e-3), (12.0, 1e-4), (15.0, 1e-5))
-"""Share of garbled blocks whose symbols add up to more than so many nats (`benchmarks.false_exact`)."""
+"""Share of garbled blocks whose symbols add up to more than so many nats, on development photos."""
 ADJACENT = (
     (-40.0, 12.7),
     (-35.0, 9.5),
@@ -41,7 +41,7 @@ SINGLE = (
     (-2.5, 1.8),
 )
 """Log-odds that two blocks side by side, or one, whose symbols add up to so many nats, are garbled rather than sound,
-before it is asked how rare that is (`benchmarks.false_exact`)."""
+before it is asked how rare that is; on development photos."""
 RISK_MOST = 1e-2
 DOUBTFUL = 1e-3  # risk of a single block
 GAIN_MOST = 5.0

@@ -183,6 +183,7 @@ def test_what_lies_in_the_clear_is_at_most_consistent(restore_options: MakeResto
         assert all(r.evidence_byte == r.start for r in image.repairs)
         assert not image.repairs or covers(image, len(written(outcome, image, "repaired")))
         assert all(segment.grade != "exact" for segment in image.segments)
+        assert all(part.verification != "verified" for part in image.verified_ranges)
 
 
 def test_a_garbage_sector_is_no_exact_scan(restore_options: MakeRestore) -> None:

@@ -48,3 +48,8 @@ def tracked(data: NDArray[np.uint8] | bytes) -> Track:
     plan = plan_scan(array, parse(array))
     assert plan is not None
     return follow(array, plan)
+
+
+def flip_name(block: int, bit: int) -> int:
+    """The number of a block's bit, as `Flippable.flip` counts."""
+    return BITS * block + bit

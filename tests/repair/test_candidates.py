@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from jpegrescue.jpeg import _kernels_entropy as entropy_kernels
 from jpegrescue.repair import _kernels_candidates as kernels
-from jpegrescue.repair.candidates import MOST_MCUS, Tried, block_offset, flip_name, try_flips
+from jpegrescue.repair.candidates import MOST_MCUS, Tried, block_offset, try_flips
 from jpegrescue.repair.track import Track
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, Ciphertext
 from jpegrescue.source.crypt.sector import BLOCK
-from tests.repair.flipped import CBC, XTS, ciphertext, scan_bit, tracked
+from tests.repair.flipped import CBC, XTS, ciphertext, flip_name, scan_bit, tracked
 from tests.resync.damaged import NAMES, damaged, encoded
 
 KINDS = ({}, {"mode": "L"}, {"subsampling": 0}, {"subsampling": 1}, {"restart": 5})

@@ -1,6 +1,7 @@
 """Protects repair as a whole: single flips come back bit for bit, and nothing wrong is called exact."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -73,6 +74,20 @@ def test_many_flips_come_back(cipher: str) -> None:
         outcomes.append(outcome(jpeg, bits, cipher))
 
     assert share(outcomes)[0] >= 0.6
+
+
+def test_a_search_that_is_cut_short_is_not_exact() -> None:
+    """Its last flips brought the original back, and nobody looked at what they led to."""
+    jpeg = encoded("chelsea")
+    bit = scan_bit(jpeg, 0.4, 31, lead=5)
+    outcomes = []
+    for passes in (1, 24):
+        file = ciphertext(jpeg, [bit], lead=5)
+        found = repair(file, parse, Here(), replace(EFFORTS["normal"], passes=passes), encrypted=True)
+        assert found is not None
+        outcomes.append((file.plain.tobytes() == jpeg, found.verdict.exact))
+
+    assert outcomes == [(True, False), (True, True)]
 
 
 def test_two_flips_in_one_block() -> None:
