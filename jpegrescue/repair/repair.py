@@ -181,7 +181,7 @@ def repair(
     if _hopeless(track):
         return None
     search = _Search(file, effort, pool, look_around(track, file.plain, structure))
-    left: list[list[Option]] = []
+    flipped, left = True, list[list[Option]]()
     if seen.counted and not _looks_damaged(search, track):
         return None
     for _ in range(effort.passes):
