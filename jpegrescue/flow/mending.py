@@ -16,8 +16,8 @@ from jpegrescue.jpeg.parse import parse
 from jpegrescue.model.evidence import ByteRange
 from jpegrescue.model.jpeg import JpegStructure
 from jpegrescue.model.repair import Repair, VerifiedRange
+from jpegrescue.repair.change import Change
 from jpegrescue.repair.repair import EFFORTS, Repaired, StructureOf, repair
-from jpegrescue.repair.search import Change
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, Flippable, Part, PlainBits
 from jpegrescue.source.crypt.sector import BLOCK

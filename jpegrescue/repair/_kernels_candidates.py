@@ -9,7 +9,7 @@ where on both are worth the same.
 import numpy as np
 
 from jpegrescue.compiled import inlined, kernel
-from jpegrescue.score._kernels_symbols import forget, padded, weigh_block
+from jpegrescue.score._kernels_symbols import forget, padded, weigh_block, weigh_upto
 
 HOLE, END, HOPELESS = 12 * 1024, 10 * 1024, 8 * 1024
 NEVER = -(1 << 40)
@@ -127,6 +127,7 @@ def try_block(
     ac_odds,
     dc_odds,
     most,
+    heard,
     buffer,
     value,
     joined,
@@ -148,9 +149,11 @@ def try_block(
         ends: whether the end of the scan is known.
         blocks, fast, code_max, code_delta, symbols, ac_odds, dc_odds: see `weigh_block`.
         most: MCUs to follow a candidate at most.
+        heard: bytes of a candidate that count as its own, from its first on.
         buffer: uint8, scratch.
         value: int64 (candidates,), output.
-        joined: int64 (candidates,), output: MCU of the scan from which on both are in step, -1 if they never are.
+        joined: int64 (candidates,), output: MCU of the scan from which on both are in step, at the latest its end; -1
+            if it was not followed so far.
         mcus: int64 (candidates,), output: MCUs decoded.
         own: int64 (candidates,), output: log-odds of the candidate's own bytes.
     """
@@ -167,9 +170,13 @@ def try_block(
         shift = size + body - tail  # from bytes of `data` to those of the buffer
         safe = 8 * (size + body)
         filled = size + body
+        if ended[k]:  # nothing of an earlier candidate may be read behind the end
+            for i in range(filled, min(filled + need + 8, buffer.size)):
+                buffer[i] = 0
         for c in range(state.shape[1]):
             state[0, c], state[1, c] = first_state[0, c], first_state[1, c]
         p = first_bit - 8 * head[0]
+        own_from, own_upto = 8 * size, 8 * (size + min(body, heard))
         sound = max(before[first_mcu, 0], before[first_mcu, 1])
         hole = max(before[first_mcu, 1], sound - HOLE)
         at_head, at_body, at_tail = cut_from, 0, cut_tail
@@ -203,21 +210,37 @@ def try_block(
                 continue
             total = 0
             ok = True
-            begun = p
             for b in range(blocks.shape[0]):
-                last = p
+                last, c = p, blocks[b, 0]
+                level, dc_before = state[0, c], state[1, c]
                 ok, p, weight = weigh_block(
                     buffer, p, blocks[b], state, fast, code_max, code_delta, symbols, ac_odds, dc_odds
                 )
-                if not ok or p > end:
-                    ok = False
+                ok = ok and p <= end
+                if ok and last >= own_from and p <= own_upto:
+                    own[k] += weight
+                elif last < own_upto and (p > own_from or not ok):
+                    for limit, sign in ((own_upto, 1), (own_from, -1)):
+                        legal, _, part, _, _ = weigh_upto(
+                            buffer,
+                            last,
+                            limit,
+                            blocks[b],
+                            level,
+                            dc_before,
+                            fast,
+                            code_max,
+                            code_delta,
+                            symbols,
+                            ac_odds,
+                            dc_odds,
+                        )
+                        own[k] += sign * part
+                        if not legal:
+                            own[k] -= HOPELESS * sign
+                if not ok:
                     break
                 total += weight
-                held = min(p, safe) - max(last, 8 * size)
-                if held > 0:
-                    own[k] += weight * held // (p - last)
-            if not ok and p > 8 * size and begun < safe:
-                own[k] -= HOPELESS
             lost = max(hole, sound - HOLE)
             if not ok:
                 sound, hole = NEVER, lost
@@ -235,6 +258,7 @@ def try_block(
                     break
         if finished:
             value[k] = max(sound, hole - HOLE) + (END if ends or ended[k] else 0)
+            join = count
         elif join >= 0:
             value[k] = max(sound + behind[join, 0], max(hole, sound - HOLE) + behind[join, 1])
         else:

@@ -32,7 +32,9 @@ class Tried:
     own: NDArray[np.int64]
 
 
-def try_flips(track: Track, data: NDArray[np.uint8], at: int, variants: NDArray[np.uint8]) -> Tried | None:
+def try_flips(
+    track: Track, data: NDArray[np.uint8], at: int, variants: NDArray[np.uint8], own: int | None = None
+) -> Tried | None:
     """Try what the bytes from file offset `at` on may be instead.
 
     Args:
@@ -40,6 +42,7 @@ def try_flips(track: Track, data: NDArray[np.uint8], at: int, variants: NDArray[
         data: uint8, the file as it stands.
         at: may lie before the file's first byte, or outside the scan in part.
         variants: uint8 (candidates, bytes).
+        own: how many of the bytes count as a candidate's own; all without it.
 
     Returns:
         The candidates, or `None` where the scan is too far from an MCU that could be decoded.
@@ -56,7 +59,8 @@ def try_flips(track: Track, data: NDArray[np.uint8], at: int, variants: NDArray[
     begin = int(track.weighed.resumed[first]) >> 3
     if head - begin > MOST_BYTES // 2:
         return None
-    return _tried(track, raw, (min(begin, head), head), tail, first, (left, right))
+    heard = raw.shape[1] if own is None else max(at + own - left, 0)
+    return _tried(track, raw, (min(begin, head), head), tail, first, (left, right), heard)
 
 
 def _settled(data: NDArray[np.uint8], low: int, high: int, start: int, end: int) -> tuple[int, int]:
@@ -86,6 +90,7 @@ def _tried(
     tail: int,
     first: int,
     window: tuple[int, int],
+    heard: int,
 ) -> Tried:
     count = raw.shape[0]
     bodies, cuts = np.empty_like(raw), np.empty((count, kernels.CUTS), np.int64)
@@ -124,6 +129,7 @@ def _tried(
         plan.odds.ac,
         plan.odds.dc,
         MOST_MCUS,
+        heard,
         scratch(MOST_BYTES),
         value,
         joined,

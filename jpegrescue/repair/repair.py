@@ -9,19 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jpegrescue.model.jpeg import JpegStructure
-from jpegrescue.repair.search import (
-    Change,
-    Option,
-    block_odds,
-    options,
-    same_block_pairs,
-    single_flips,
-    suspects,
-    swaps,
-    swaps_for_two,
-    weigh_each,
-    weigh_up,
+from jpegrescue.repair.change import POOR, Change, Option
+from jpegrescue.repair.pairs import (
+    CLOSE,
+    REACH,
+    another_bit,
+    garbled_stretches,
+    two_bits,
+    two_blocks,
+    two_other_bits,
 )
+from jpegrescue.repair.search import block_odds, options, single_flips, suspects, weigh_each, weigh_up
 from jpegrescue.repair.surroundings import Surroundings, look_around
 from jpegrescue.repair.track import ScanPlan, Track, follow, plan_scan, quick_look, still_fits
 from jpegrescue.repair.verdict import Verdict, judge
@@ -29,11 +27,11 @@ from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, Flippable
 from jpegrescue.source.crypt.sector import BLOCK
 
-UNUSUAL, ODD = -5.0, -1.0
+UNUSUAL, ODD = -8.0, -3.0
 """Nats of a block, before odds are calibrated to the file and then, below which bits are tried in a file that seems
 undamaged otherwise: a third of all errors in cipher blocks leave one that decodes to its end."""
-POOR = 12.0  # nats of a repaired block in which two other bits may have flipped as well
-GARBLED = 0.0  # nats of a block in which two flips may be worth looking for
+GARBLED = 0.0  # nats of a block that two flipped bits may lie in: one in 400 garbled ones has more
+SURE, LIKELY = 0.95, 0.8  # probability of a change that is made at once, and when nothing surer is left
 RATE_LEAST = 1e-5
 BLOCKS_BEFORE = 2
 WORTH_A_LOOK, LAST_LOOK = -2 * NAT, -10 * NAT  # gain from which on a picture is looked at
@@ -41,6 +39,7 @@ ROWS_AROUND, BLOCKS_AROUND = 2, 32
 HOPELESS_SHARE = 0.4
 TURNS = 2  # a bit is flipped, and flipped back, once
 StructureOf = Callable[[NDArray[np.uint8]], JpegStructure]
+Watch = Callable[[list[Change], frozenset[int]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +47,31 @@ class Effort:
     """How far to search.
 
     `suspicious`, `deep`: nats that a block's symbols may add up to, at most, for it to be searched in every pass, and
-    in the last one; `pair_blocks`: blocks in which two flips are looked for; `passes`: at most.
+    in the last one; `stretches`: garbled ones in which two flips are looked for; `passes`: at most.
     """
 
     suspicious: float
     deep: float
-    pair_blocks: int
+    stretches: int
     passes: int
 
 
 EFFORTS = {
-    "quick": Effort(0.0, 9.0, 0, 8),
-    "normal": Effort(3.0, 10.0, 64, 24),
-    "thorough": Effort(9.0, 1000.0, 1000, 64),
+    "quick": Effort(-3.0, 3.0, 0, 8),
+    "normal": Effort(0.0, 6.0, 64, 24),
+    "thorough": Effort(6.0, 1000.0, 1000, 64),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """What was flipped, in the order of finding, the file as it stands then, and what to think of it."""
+    """What was flipped, in the order of finding, the file as it stands then, and what to think of it.
+
+    `left`: what else was weighed in the end, and not made.
+    """
 
     changes: tuple[Change, ...]
+    left: tuple[Change, ...]
     flipped: frozenset[int]
     track: Track
     structure: JpegStructure
@@ -77,55 +80,88 @@ class Repaired:
 
 @dataclass(slots=True)
 class _Search:
-    """A search under way. `stirred`: blocks that the last pass changed."""
+    """A search under way.
+
+    `stirred`: blocks that the last pass changed; `paired`: what two flips can do in garbled stretches; `looked`: in how
+    many of them that was asked; `cleared`: looks of blocks whose single bits gain nothing.
+    """
 
     file: Flippable
     effort: Effort
     pool: Executor
     surroundings: Surroundings
+    watch: Watch | None = None
     changes: list[Change] = field(default_factory=list)
     flipped: frozenset[int] = frozenset()
     turns: Counter[int] = field(default_factory=Counter)
-    pairs_tried: set[int] = field(default_factory=set)
+    paired: dict[tuple[int, int], list[list[Option]]] = field(default_factory=dict)
+    looked: int = 0
+    cleared: dict[int, bytes] = field(default_factory=dict)
     stirred: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def singles(self, track: Track, odds: NDArray[np.float64], blocks: list[int]) -> list[list[Option]]:
-        """Options of single flips in `blocks`."""
-        return single_flips(track, self.file, blocks, odds, self.flipped, self.cost(track), self.pool)
+        """Options of single flips in `blocks`, but for those that nothing came of before and that look as they did."""
+        wanted = [block for block in blocks if self.cleared.get(block) != _look(odds, block)]
+        found = single_flips(track, self.file, wanted, odds, self.flipped, self.cost(track), self.pool)
+        for tried in found:
+            block = tried[0].flips[0] // BITS
+            if tried[0].gain < LAST_LOOK:
+                self.cleared[block] = _look(odds, block)
+        return found
 
     def pairs(self, track: Track, odds: NDArray[np.float64]) -> list[list[Option]]:
-        """Options of two flips in one block, for blocks that are garbled for all that is known, the worst first."""
-        blocks = sorted((float(odds[block]), block) for block in suspects(odds, GARBLED))
-        new = [block for _, block in blocks if block not in self.pairs_tried]
-        new = new[: max(self.effort.pair_blocks - len(self.pairs_tried), 0)]
-        self.pairs_tried.update(new)
-        flips, bits = same_block_pairs()
-        cost = self.cost(track)
+        """Options of two flips close together, in stretches that are garbled enough to pay for both.
 
-        def attempt(block: int) -> list[Option]:
-            return options(track, self.file, block, self.file.variants(block, flips), bits, odds, self.flipped, cost)
+        What was found in a stretch is kept until something changes there; the worst stretches are looked at first.
+        """
+        stretches = list(garbled_stretches(odds, 2 * self.cost(track) / NAT))
+        new = [stretch for stretch in stretches if stretch not in self.paired]
+        new.sort(key=lambda stretch: (np.nansum(odds[stretch[0] : stretch[1] + 1]), stretch))
+        blocks = [
+            (stretch, block)
+            for stretch in new[: max(self.effort.stretches - self.looked, 0)]
+            for block in range(stretch[0] - CLOSE + 1, min(stretch[0] + CLOSE, stretch[1] + 1))
+            if block >= 0 and not np.isnan(odds[block])
+        ]
+        self.looked += min(len(new), max(self.effort.stretches - self.looked, 0))
+        cost, inside = self.cost(track), two_bits()
 
-        return [made for made in self.pool.map(attempt, new) if made]
+        def attempt(where: tuple[tuple[int, int], int]) -> list[Option]:
+            (_, last), block = where
+            others = range(block + 1, min(last + 1, block + REACH, self.file.blocks() - 1) + 1)
+            one: list[Option] = []
+            if odds[block] < GARBLED:
+                variants = self.file.variants(block, inside.masks)
+                one = options(track, self.file, block, variants, inside.bits, odds, self.flipped, cost)
+            two = two_blocks(track, self.file, block, others, odds, self.flipped, cost)
+            return sorted([*one, *two], key=lambda option: (-option.gain, option.flips))
+
+        for (stretch, _), made in zip(blocks, self.pool.map(attempt, blocks), strict=True):
+            self.paired.setdefault(stretch, []).append(made)
+        return [made for stretch in stretches for made in self.paired.get(stretch, []) if made]
 
     def swaps(self, track: Track, odds: NDArray[np.float64]) -> list[list[Option]]:
-        """Options of having flipped another bit of the same block, for every bit that was flipped."""
+        """Options of having flipped other bits nearby, for every bit that was flipped."""
         cost = self.cost(track)
 
         def attempt(flip: int) -> list[Option]:
             block, bit = divmod(flip, BITS)
-            ways = [swaps(bit), *([swaps_for_two(bit)] if odds[block] < POOR else [])]
-            return [
+            other = another_bit(bit)
+            poor = odds[block] < POOR
+            found = [
                 option
-                for flips, bits in ways
+                for way in [other, *([two_other_bits(bit)] if poor else [])]
                 for option in options(
-                    track, self.file, block, self.file.variants(block, flips), bits, odds, self.flipped, cost
+                    track, self.file, block, self.file.variants(block, way.masks), way.bits, odds, self.flipped, cost
                 )
             ]
+            if poor and block + 1 < self.file.blocks():
+                found += two_blocks(track, self.file, block, [block + 1], odds, self.flipped, cost, here=other)
+            if poor and block > 0:
+                found += two_blocks(track, self.file, block - 1, [block], odds, self.flipped, cost, there=other)
+            return sorted(found, key=lambda option: (-option.gain, option.flips))
 
-        found = [
-            sorted(made, key=lambda o: (-o.gain, o.flips)) for made in self.pool.map(attempt, sorted(self.flipped))
-        ]
-        return [made for made in found if made]
+        return [made for made in self.pool.map(attempt, sorted(self.flipped)) if made]
 
     def cost(self, track: Track) -> int:
         """What a flip costs, 1/NAT nat, at the rate of errors that has been seen."""
@@ -142,11 +178,19 @@ class _Search:
         row = track.stripped.size * ROWS_AROUND // (BLOCK * max(track.plan.layout.rows, 1)) + BLOCKS_AROUND
         return [block for block in blocks if np.abs(self.stirred - block).min() <= row]
 
-    def accept(self, track: Track, found: list[list[Option]]) -> bool:
-        """Flip what convinces; whether there was anything to flip."""
+    def weigh(self, track: Track, found: list[list[Option]]) -> list[Change]:
+        """What of it is worth a look."""
         weighed = weigh_up(track, self.surroundings, self.file.plain, found, WORTH_A_LOOK)
+        if self.watch is not None:
+            self.watch(weighed, self.flipped)
+        return weighed
+
+    def accept(self, weighed: list[Change], least: float) -> bool:
+        """Flip what is at least so likely; whether there was anything to flip."""
         new = [
-            change for change in weighed if change.convincing and all(self.turns[flip] < TURNS for flip in change.flips)
+            change
+            for change in weighed
+            if change.likely >= least and all(self.turns[flip] < TURNS for flip in change.flips)
         ]
         for change in new:
             for flip in change.flips:
@@ -154,12 +198,24 @@ class _Search:
             self.turns.update(change.flips)
             self.flipped ^= frozenset(change.flips)
         self.changes += new
+        for first, last in [
+            stretch
+            for stretch in self.paired
+            if any(stretch[0] - REACH <= flip // BITS <= stretch[1] + REACH for change in new for flip in change.flips)
+        ]:
+            del self.paired[first, last]
         self.stirred = np.array([flip // BITS for change in new for flip in change.flips], np.int64)
         return bool(new)
 
 
 def repair(
-    file: Flippable, structure_of: StructureOf, pool: Executor, effort: Effort, *, encrypted: bool
+    file: Flippable,
+    structure_of: StructureOf,
+    pool: Executor,
+    effort: Effort,
+    *,
+    encrypted: bool,
+    watch: Watch | None = None,
 ) -> Repaired | None:
     """Search `file` for flipped bits and undo them in it; `None` where there is no scan to search, or no need to.
 
@@ -169,6 +225,7 @@ def repair(
         pool: runs candidates side by side.
         effort: how far to go.
         encrypted: whether a flipped bit garbles a whole block.
+        watch: told of all that is weighed, and of what is flipped by then.
     """
     structure = structure_of(file.plain)
     seen = quick_look(file.plain, structure)
@@ -180,7 +237,7 @@ def repair(
     track = follow(file.plain, plan)
     if _hopeless(track):
         return None
-    search = _Search(file, effort, pool, look_around(track, file.plain, structure))
+    search = _Search(file, effort, pool, look_around(track, file.plain, structure), watch)
     flipped, left = True, list[list[Option]]()
     if seen.counted and not _looks_damaged(search, track):
         return None
@@ -193,13 +250,24 @@ def repair(
         track = follow(file.plain, plan)
     settled = not flipped
     unsolved = weigh_each(track, search.surroundings, file.plain, left, LAST_LOOK)
-    unlikely = [tried[0].gain for tried in left if tried[0].gain < LAST_LOOK]
     judged = judge(
-        track, file, search.flipped, unsolved, unlikely, search.rate(track), effort.deep, encrypted=encrypted
+        track,
+        file,
+        search.flipped,
+        unsolved,
+        list(search.paired),
+        search.rate(track),
+        effort.deep,
+        encrypted=encrypted,
     )
     # a search that was cut short has not looked at what its last flips led to
     verdict = replace(judged, exact=judged.exact and settled)
-    return Repaired(tuple(search.changes), search.flipped, track, structure, verdict)
+    return Repaired(tuple(search.changes), tuple(unsolved), search.flipped, track, structure, verdict)
+
+
+def _look(odds: NDArray[np.float64], block: int) -> bytes:
+    """What a block and its neighbours look like, to see whether anything has changed there."""
+    return odds[max(block - 1, 0) : block + 3].tobytes()
 
 
 def _hopeless(track: Track) -> bool:
@@ -212,10 +280,8 @@ def _hopeless(track: Track) -> bool:
 def _looks_damaged(search: _Search, track: Track) -> bool:
     """Whether a flip convinces in a file that decodes to its end."""
     odds = block_odds(track, search.file)
-    blocks = suspects(odds, ODD, BLOCKS_BEFORE)
-    found = search.singles(track, odds, blocks)
-    weighed = weigh_up(track, search.surroundings, search.file.plain, found, WORTH_A_LOOK)
-    return any(change.convincing for change in weighed)
+    weighed = search.weigh(track, search.singles(track, odds, suspects(odds, ODD, BLOCKS_BEFORE)))
+    return any(change.likely >= SURE for change in weighed)
 
 
 def _pass(search: _Search, track: Track) -> tuple[bool, list[list[Option]]]:
@@ -227,16 +293,20 @@ def _pass(search: _Search, track: Track) -> tuple[bool, list[list[Option]]]:
     odds = block_odds(track, search.file)
     suspicious = suspects(odds, search.effort.suspicious, BLOCKS_BEFORE)
     near = search.near_changes(track, suspicious)
-    if search.accept(track, search.singles(track, odds, near)):
+    if search.accept(search.weigh(track, search.singles(track, odds, near)), SURE):
         return True, []
-    if len(near) < len(suspicious) and search.accept(track, search.singles(track, odds, suspicious)):
+    if len(near) < len(suspicious) and search.accept(
+        search.weigh(track, search.singles(track, odds, suspicious)), SURE
+    ):
         return True, []
     paired = search.pairs(track, odds)
-    if search.accept(track, paired):
+    if search.accept(search.weigh(track, paired), SURE):
         return True, []
     left = search.singles(track, odds, suspects(odds, search.effort.deep, 1))
     swapped = search.swaps(track, odds)
-    return search.accept(track, left + swapped), [*left, *paired, *swapped]
+    found = [*left, *paired, *swapped]
+    weighed = search.weigh(track, found)
+    return search.accept(weighed, SURE) or search.accept(weighed, LIKELY), found
 
 
 def _plan_again(plan: ScanPlan, data: NDArray[np.uint8], structure: JpegStructure) -> ScanPlan:

@@ -7,96 +7,25 @@ on, so what turns out wrong is undone.
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jpegrescue.repair.candidates import block_offset, try_flips
+from jpegrescue.repair.candidates import Tried, block_offset, try_flips
+from jpegrescue.repair.change import PICTURE_LEAST, PICTURE_MOST, Change, Option
 from jpegrescue.repair.surroundings import Surroundings, fit
 from jpegrescue.repair.track import Track
 from jpegrescue.score.plausibility import NAT
-from jpegrescue.source.crypt.flips import BITS, ONE_BIT, Flippable
+from jpegrescue.source.crypt.flips import BITS, Flippable
 from jpegrescue.source.crypt.sector import BLOCK
 
-RIVALS = 12
-PICTURE_SHARE, PICTURE_MOST, PICTURE_LEAST = 0.5, 200 * NAT, -20 * NAT
-"""Candidates of a block that are kept; what the picture counts of what its borders say, and how much at most, for a
-candidate and against it where it is asked what may be wrong."""
-BEYOND, SOUND = 30 * NAT, 5 * NAT
-ENOUGH, MARGIN, SEEN, OBVIOUS = 8 * NAT, 5 * NAT, 20 * NAT, 40 * NAT
-GARBLED, MARGIN_MOST, PICTURE_HEARD, ALL_IN_ALL = -12 * NAT, 40 * NAT, 30 * NAT, 50 * NAT
-OWN_SURE, BETTER_SURE, GAIN_SURE = 20 * NAT, 30 * NAT, 25 * NAT
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Bits of one block or of two, flipped together.
-
-    `flips`: the bits, counted from the file's first block on; `gain`, `margin`: 1/NAT nat, with what each flip costs,
-    over the scan as it stands and over the second best; `picture`: of it, what the picture's borders say; `threat`: the
-    most that any option of the block gains if a picture can speak against it by so much only; `fresh`, `own`, `better`:
-    as in `Option`; MCUs `[first, last]` of the stream change.
-    """
-
-    flips: tuple[int, ...]
-    fresh: int
-    gain: int
-    margin: int
-    picture: int
-    threat: int
-    own: int
-    better: int
-    first: int
-    last: int
-
-    @property
-    def convincing(self) -> bool:
-        """Whether to believe it."""
-        several = self.fresh > 1
-        by_symbols = self.gain - min(self.picture, PICTURE_MOST)
-        if self.margin < MARGIN or self.own < GARBLED:
-            return False
-        if not several and _sure(by_symbols, self.own, self.better):
-            return True  # another error close by may spoil the picture
-        if several and (self.own < 3 * SOUND or self.margin < 3 * MARGIN):
-            return False
-        if self.own < 0 and (max(self.picture, self.better - SEEN) < SEEN or self.margin < 2 * MARGIN):
-            return False
-        obvious = not several and self.own >= 2 * SOUND and by_symbols >= OBVIOUS
-        if self.gain < ENOUGH or self.picture <= (-OBVIOUS if obvious else 0):
-            return False
-        seconded = self.own + self.better + min(self.margin, MARGIN_MOST)
-        return by_symbols + min(self.picture, PICTURE_HEARD) + seconded // 2 >= ALL_IN_ALL
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """A set of flips with the bytes that it leads to: `patch`, uint8, from file offset `at` on.
-
-    `fresh`: how many of the flips were not made before; `own`: log-odds of these bytes, 1/NAT nat; `better`: than those
-    of the bytes that stand there now. A wrong flip may bring a long stretch back into step, as happens by itself after
-    a while; its own bytes stay garbled.
-    """
-
-    flips: tuple[int, ...]
-    fresh: int
-    gain: int
-    at: int
-    patch: NDArray[np.uint8]
-    first: int
-    last: int
-    own: int
-    better: int
-
-    @property
-    def sure(self) -> bool:
-        """Whether symbols alone are enough."""
-        return self.fresh == 1 and _sure(self.gain, self.own, self.better)
-
-
-def _sure(gain: int, own: int, better: int) -> bool:
-    return own >= OWN_SURE and better >= BETTER_SURE and gain >= GAIN_SURE
+RIVALS = 12  # candidates of a block that are kept
+WORTH_KEEPING = -12 * NAT  # gain of the best of them, or they are not
+REACH = 16  # blocks that flips of one option lie in at most
+PICTURE_SHARE = 0.5  # of what the picture's borders say, as neighbouring ones say much the same
+BEYOND, SOUND = 30 * NAT, 5 * NAT  # what counts at most of what lies behind bytes that stay garbled; what is garbled
+BELIEVED = 0.5
+NEVER = -1000 * NAT
 
 
 def block_odds(track: Track, file: Flippable) -> NDArray[np.float64]:
@@ -144,7 +73,7 @@ def options(
     flipped: frozenset[int],
     cost: int,
 ) -> list[Option]:
-    """Try `variants` of what begins with `block`; the best `RIVALS`, best first.
+    """Try `variants` of what begins with `block`; the best `RIVALS`, best first, of what is hopeless the best.
 
     `bits`: int64 (variants, n), bits of the block that each flips; `odds`: `block_odds` of the file; `flipped`: what
     has been flipped so far, so that flipping it again costs nothing but gives back its `cost`, 1/NAT nat.
@@ -154,13 +83,15 @@ def options(
     if tried is None:
         return []
     base = NAT * float(np.nansum(odds[block : block + variants.shape[1] // BLOCK]))
-    again = [flip - BITS * block for flip in flipped if flip // BITS == block]
-    made = np.isin(bits, again)
-    fresh = (~made).sum(axis=1)
-    prior = np.where(made, cost, -cost).sum(axis=1)
+    before = [inside for flip in flipped if 0 <= (inside := flip - BITS * block) < BITS * REACH]
+    made = np.isin(bits, before) if before else np.zeros(bits.shape, np.bool_)
+    fresh = bits.shape[1] - made.sum(axis=1)
+    prior = cost * (bits.shape[1] - 2 * fresh)
     lucky = tried.own < SOUND  # to be in step again so soon
     gain = np.where(lucky, np.minimum(tried.gain, 4 * np.maximum(tried.own, 0) + BEYOND), tried.gain) + prior
     likely = np.argsort(-gain, kind="stable")[:RIVALS]
+    if gain[likely[0]] < WORTH_KEEPING:
+        likely = likely[:1]
     last = np.where(tried.joined >= 0, tried.joined, tried.first + tried.mcus)
     return [
         Option(
@@ -173,9 +104,18 @@ def options(
             last=int(last[k]),
             own=int(tried.own[k]),
             better=int(tried.own[k] - base),
+            counts=_counts(track, tried, k),
         )
         for k in likely.tolist()
     ]
+
+
+def _counts(track: Track, tried: Tried, k: int) -> int:
+    joined = int(tried.joined[k])
+    if joined < 0:
+        return 0
+    before, then = track.surplus(tried.first, joined, tried.first + int(tried.mcus[k]) - joined)
+    return 0 if then is None else int(then == 0) - int(before == 0)
 
 
 def weigh_up(
@@ -185,20 +125,23 @@ def weigh_up(
     found: Sequence[Sequence[Option]],
     least: int,
 ) -> list[Change]:
-    """The best change of every stretch that is worth a look, by symbols and picture together, best first.
+    """What is worth a look, by symbols and picture together, best first; one change of every stretch that is believed.
 
     `least`: gain, 1/NAT nat, from which on an option is worth a look.
     """
     best_of: list[Change] = []
     taken: list[tuple[int, int]] = []
+    seen: set[int] = set()
     everything = sorted((option for rivals in found for option in rivals), key=lambda o: (-o.gain, o.flips))
     for best in everything:
         if best.gain < least:
             break
-        if any(best.first <= last and first <= best.last for first, last in taken):
+        if best.at in seen or any(best.first <= last and first <= best.last for first, last in taken):
             continue
+        seen.add(best.at)
         change = _compare(track, surroundings, data, [option for option in everything if option.at == best.at])
-        taken += [(best.first, best.last), (change.first, change.last)]
+        if change.likely >= BELIEVED:
+            taken += [(best.first, best.last), (change.first, change.last)]
         best_of.append(change)
     return best_of
 
@@ -213,23 +156,30 @@ def _compare(track: Track, surroundings: Surroundings, data: NDArray[np.uint8], 
         option.gain + max(int(PICTURE_SHARE * (seen - fitting)), -PICTURE_MOST)
         for option, seen in zip(rivals, fits, strict=True)
     ]
-    best = min(range(len(rivals)), key=lambda k: (not rivals[k].sure, -totals[k], rivals[k].flips))
+    best = min(range(len(rivals)), key=lambda k: (-totals[k], rivals[k].flips))
     chosen = rivals[best]
     others = [total for k, total in enumerate(totals) if k != best]
     pictures = [int(PICTURE_SHARE * (seen - alone)) for seen in fits]
     picture = pictures[best]
+    threats = {
+        counted: [
+            option.gain + max(min(told, PICTURE_MOST), PICTURE_LEAST)
+            for option, told in zip(rivals, pictures, strict=True)
+            if (option.counts >= 0) == counted
+        ]
+        for counted in (True, False)
+    }
     return Change(
         flips=chosen.flips,
         fresh=chosen.fresh,
         gain=chosen.gain + min(picture, PICTURE_MOST),
         margin=totals[best] - max(others, default=totals[best] - PICTURE_MOST),
         picture=picture,
-        threat=max(
-            option.gain + max(min(told, PICTURE_MOST), PICTURE_LEAST)
-            for option, told in zip(rivals, pictures, strict=True)
-        ),
+        threat=max(threats[True], default=NEVER),
+        miscounted=max(threats[False], default=NEVER),
         own=chosen.own,
         better=chosen.better,
+        counts=chosen.counts,
         first=chosen.first,
         last=chosen.last,
     )
@@ -244,23 +194,3 @@ def weigh_each(
 ) -> list[Change]:
     """The best change of every block by itself, where it is worth a look, whatever lies beside it."""
     return [_compare(track, surroundings, data, options) for options in found if options[0].gain >= least]
-
-
-def swaps(bit: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """All ways to have another bit of a block flipped instead of `bit`, as in `same_block_pairs`."""
-    others = np.array([other for other in range(BITS) if other != bit])
-    return ONE_BIT[others] ^ ONE_BIT[bit], np.stack((np.full(BITS - 1, bit), others), axis=1)
-
-
-def swaps_for_two(bit: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The same with two other bits."""
-    flips, pairs = same_block_pairs()
-    others = (pairs != bit).all(axis=1)
-    pairs = pairs[others]
-    return flips[others] ^ ONE_BIT[bit], np.concatenate((np.full((pairs.shape[0], 1), bit), pairs), axis=1)
-
-
-def same_block_pairs() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """All pairs of bits of a block: uint8 (n, 16) to flip, and int64 (n, 2), their numbers."""
-    first, second = np.triu_indices(BITS, 1)
-    return ONE_BIT[first] ^ ONE_BIT[second], np.stack((first, second), axis=1)

@@ -36,7 +36,8 @@ class Track:
 
     `before`, `behind`: see `_kernels_candidates.path_values`; `value`: of the whole, 1/NAT nat; `cuts`: int64, bytes of
     `stripped.data` at which intervals end; `cut_at`: int64, file offsets behind the markers there, and of the scan's
-    end behind the last; `complete`: every interval decodes to its end, nothing failed, and all MCUs are there.
+    end behind the last; `complete`: every interval decodes to its end, nothing failed, and all MCUs are there;
+    `expected`: int64 (intervals,), MCUs of every interval, -1 where that is not known.
     """
 
     plan: ScanPlan
@@ -48,6 +49,7 @@ class Track:
     cuts: NDArray[np.int64]
     cut_at: NDArray[np.int64]
     complete: bool
+    expected: NDArray[np.int64]
 
     @property
     def counted(self) -> bool:
@@ -61,11 +63,24 @@ class Track:
         dropped = np.concatenate((np.zeros(1, np.int64), held.dropped))
         return np.asarray(offsets - held.start - dropped[np.searchsorted(behind_drop, offsets, side="right")])
 
+    def surplus(self, mcu: int, upto: int, gained: int) -> tuple[int | None, int | None]:
+        """MCUs too many in the restart interval of `mcu`, as it stands and if MCUs `[mcu, upto)` were `gained` more.
+
+        `None` where decoding fails, or it is not known how many there should be.
+        """
+        first, failed = self.weighed.first, self.weighed.failed
+        interval = max(int(np.searchsorted(first[:-1], mcu, side="right")) - 1, 0)
+        begin, end = int(first[interval]), int(first[interval + 1])
+        expected = int(self.expected[interval])
+        if expected < 0 or upto > end or failed[begin:mcu].any() or failed[upto + 1 : end + 1].any():
+            return None, None
+        before = end - begin - expected
+        return (None if failed[mcu : upto + 1].any() else before), before + gained
+
     def odds_between(self, offsets: NDArray[np.int64]) -> NDArray[np.float64]:
         """Log-odds, in nats, of the bytes between successive file offsets."""
-        at = np.clip(self.stripped_at(offsets), 0, self.stripped.size) / 8
-        running = np.concatenate((np.zeros(1), np.cumsum(self.weighed.bins)))
-        return np.diff(np.interp(at, np.arange(running.size), running)).astype(np.float64) / NAT
+        edges = 8 * np.clip(self.stripped_at(offsets), 0, self.stripped.size)
+        return symbols.sum_between(self.stripped, self.weighed, edges, self.plan.layout, self.plan.odds) / NAT
 
 
 def _uncalibrated(structure: JpegStructure) -> ScanPlan | None:
@@ -118,7 +133,11 @@ def follow(data: NDArray[np.uint8], plan: ScanPlan) -> Track:
     dropped = np.concatenate((np.zeros(1, np.int64), stripped.dropped))
     cut_at = cuts + stripped.start + dropped[np.searchsorted(stripped.drop_at, cuts, side="right")]
     cut_at[-1] = plan.scan.end
-    return Track(plan, stripped, weighed, before, behind, int(value), cuts, cut_at, whole and plan.ends)
+    known = intervals.anchored & intervals.sure
+    if not plan.ends:
+        known[-1] = False
+    expected = np.where(known, intervals.count, -1)
+    return Track(plan, stripped, weighed, before, behind, int(value), cuts, cut_at, whole and plan.ends, expected)
 
 
 def scratch(most_bytes: int) -> NDArray[np.uint8]:

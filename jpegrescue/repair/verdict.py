@@ -1,8 +1,9 @@
 """What may be said of a repaired file: how likely it is that an error is left in its scan, and where.
 
 The gain of an option is the logarithm of its odds against the scan as it stands, so what was searched and left alone
-says itself how likely an error is there. Blocks that look like the photo were not searched: of garbled ones hardly any
-does. `benchmarks.false_exact` measures what comes of it.
+says itself how likely an error is there. What was not searched is judged by its symbols: `lab.train_repair` measures
+how often garbled blocks look like that. An option that leads to a wrong number of MCUs needs a second error that makes
+up for it. `benchmarks.false_exact` measures what comes of all this.
 """
 
 from collections.abc import Sequence
@@ -12,40 +13,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jpegrescue.model.evidence import ByteRange
-from jpegrescue.repair.search import Change, block_odds
+from jpegrescue.repair.change import POOR, Change
+from jpegrescue.repair.pairs import CLOSE
+from jpegrescue.repair.search import block_odds
 from jpegrescue.repair.track import Track
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, Flippable
 from jpegrescue.source.crypt.sector import BLOCK
 
-UNSEEN = ((0.0, 2e-2), (3.0, 5e-3), (6.0, 2e-3), (9.0, 1e-3), (12.0, 1e-4), (15.0, 1e-5))
-"""Share of garbled blocks whose symbols add up to more than so many nats, on development photos."""
-ADJACENT = (
-    (-40.0, 12.7),
-    (-35.0, 9.5),
-    (-27.5, 8.3),
-    (-22.5, 7.0),
-    (-17.5, 5.2),
-    (-12.5, 3.6),
-    (-7.5, 1.0),
-    (-2.5, -1.2),
+ONE = (
+    (-45.0, 11.0),
+    (-32.5, 9.8),
+    (-22.5, 8.3),
+    (-12.5, 5.1),
+    (-6.2, 2.3),
+    (-1.2, -0.5),
+    (3.0, -3.6),
+    (7.0, -6.9),
+    (11.0, -10.7),
+    (14.0, -13.2),
 )
-SINGLE = (
-    (-40.0, 12.1),
-    (-35.0, 11.8),
-    (-27.5, 11.6),
-    (-22.5, 10.0),
-    (-17.5, 8.7),
-    (-12.5, 6.9),
-    (-7.5, 4.6),
-    (-2.5, 1.8),
+TWO = (
+    (-70.0, 12.3),
+    (-50.0, 10.6),
+    (-32.5, 8.1),
+    (-22.5, 5.8),
+    (-12.5, 2.4),
+    (-6.2, -0.4),
+    (-1.2, -2.1),
+    (3.0, -5.5),
+    (9.0, -8.7),
+    (13.5, -10.8),
 )
-"""Log-odds that two blocks side by side, or one, whose symbols add up to so many nats, are garbled rather than sound,
-before it is asked how rare that is; on development photos."""
-RISK_MOST = 1e-2
+"""Log-odds that a block, or two side by side, are garbled whose symbols add up to so many nats."""
+UNCOUNTED = 0.62  # share of errors that leave the number of MCUs as it is
+CANCEL = 0.2  # share of pairs of errors, each of which changes it, that make up for each other
+RISK_MOST = 3e-3
 DOUBTFUL = 1e-3  # risk of a single block
 GAIN_MOST = 5.0
-LUCKY = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ def judge(
     file: Flippable,
     flipped: frozenset[int],
     unsolved: Sequence[Change],
-    unlikely: Sequence[int],
+    paired: Sequence[tuple[int, int]],
     rate: float,
     deep: float,
     *,
@@ -78,35 +83,39 @@ def judge(
         file: as it stands.
         flipped: its bits that were flipped.
         unsolved: of blocks that were searched, and of bits that were flipped, what else is likely there.
-        unlikely: gains of the best options of all other blocks that were searched, 1/NAT nat.
+        paired: blocks `[first, last]` that were searched for two errors.
         rate: errors per bit.
         deep: nats of a block up to which blocks were searched.
         encrypted: whether a flipped bit garbles a whole block.
     """
     odds = block_odds(track, file)
-    risk = np.where(np.isnan(odds) | (odds < deep), 0.0, BITS * rate * _unseen(deep))
+    hit = BITS * rate
+    one, two = _garbled(odds, ONE), _garbled(odds[:-1] + odds[1:], TWO)
+    for first, last in paired:
+        two[max(first - CLOSE + 1, 0) : min(first + CLOSE, last + 1)] = 0
+    risk = np.where(odds < deep, 0.0, hit * one)
+    alone = hit**2 / 2 * one
+    for first, last in paired:
+        alone[first : min(first + CLOSE, last + 1)] = 0
+    risk += alone
+    risk[:-1] += hit**2 * two
+    for flip in flipped:  # perhaps a lucky bit in place of two others of its block
+        if odds[flip // BITS] >= POOR:
+            risk[flip // BITS] += hit / 2 * BITS * one[flip // BITS]
+    risk *= UNCOUNTED
     for change in unsolved:
-        risk[change.flips[0] // BITS] += _odds(change.threat)
-    for block in {flip // BITS for flip in flipped}:
-        if np.nanmin(odds[max(block - 1, 0) : block + 2]) < 0:  # perhaps a lucky bit in place of two, here and beside
-            risk[block] += LUCKY
-    several = (BITS * rate) ** 2
-    risk[:-1] += several * _garbled(odds[:-1] + odds[1:], ADJACENT)
-    risk += several / 2 * _garbled(odds, SINGLE)
-    total = float(risk.sum() + sum(map(_odds, unlikely)))
+        risk[change.flips[0] // BITS] += change.left / (1 - change.left)
+    miscounted = np.array([_odds(change.miscounted) for change in unsolved])
+    miscounted /= 1 + miscounted
+    cancelled = CANCEL * (miscounted.sum() ** 2 - (miscounted**2).sum()) / 2
+    total = float(risk.sum() + cancelled)
     exact = encrypted and track.counted and track.plan.ends and total < RISK_MOST
     return Verdict(exact, total, _ranges(risk > DOUBTFUL, file))
 
 
-def _unseen(deep: float) -> float:
-    known, shares = zip(*UNSEEN, strict=True)
-    return float(np.exp(np.interp(deep, known, np.log(shares))))
-
-
 def _garbled(nats: NDArray[np.float64], table: tuple[tuple[float, float], ...]) -> NDArray[np.float64]:
     known, odds = zip(*table, strict=True)
-    likely: NDArray[np.float64] = np.where(nats < 0, np.exp(np.interp(nats, known, odds)), 0.0)
-    return likely
+    return np.where(np.isnan(nats), 0.0, np.exp(np.interp(np.nan_to_num(nats), known, odds)))
 
 
 def _odds(nats: int) -> float:

@@ -13,6 +13,7 @@ from jpegrescue.jpeg._kernels_entropy import AC_SIZE_MAX, DC_SIZE_MAX, FAST_BITS
 
 LEVELS, SHAPES, DC_SIZES, SYMBOLS = 10, 5, 12, 256
 FIRST_LEVEL = 4
+END = 1 << 60  # behind any bit
 FAILURE = 8 * 1024  # what a place counts where decoding fails, against a photo
 LEVEL = np.searchsorted(np.array([1, 2, 3, 5, 8, 12, 18, 27, 40]), np.arange(65), side="right").astype(np.int64)
 """Of the number of non-zero AC coefficients in the component's block before: how busy the model takes it to be."""
@@ -59,32 +60,49 @@ def weigh_block(data, p, block, state, fast, code_max, code_delta, symbols, ac_o
         ac_odds: int16 (components, LEVELS, 64, SHAPES, SYMBOLS).
         dc_odds: int16 (components, DC_SIZES, DC_SIZES).
     """
+    c = block[0]
+    ok, p, odds, number, size = weigh_upto(
+        data, p, END, block, state[0, c], state[1, c], fast, code_max, code_delta, symbols, ac_odds, dc_odds
+    )
+    state[1, c] = size
+    if ok:
+        state[0, c] = LEVEL[number]
+    return ok, p, odds
+
+
+@inlined
+def weigh_upto(data, p, limit, block, level, before, fast, code_max, code_delta, symbols, ac_odds, dc_odds):
+    """Weigh the symbols of a block that begin before bit `limit`.
+
+    `level`, `before`: the component's state; others as of `weigh_block`. Returns whether they decode, the bit behind
+    them, their log-odds, how many AC coefficients are not zero, and the size of the DC difference.
+    """
     c, dc_table, ac_table = block[0], block[3], block[4]
+    if p >= limit:
+        return True, p, 0, 0, before
     bits = load(data, p)
     entry = np.int64(fast[dc_table, top(bits, FAST_BITS)])
     length = entry & 31
-    size = (entry >> 5) & 15
+    dc_size = (entry >> 5) & 15
     if entry == 0:
-        size, length = long_code(bits, dc_table, code_max, code_delta, symbols)
+        dc_size, length = long_code(bits, dc_table, code_max, code_delta, symbols)
         if length > 16:
-            return False, p, 0
-    if size > DC_SIZE_MAX:
-        return False, p, 0
-    odds = np.int64(dc_odds[c, state[1, c], size])
-    state[1, c] = size
-    p += length + size
+            return False, p, 0, 0, before
+    if dc_size > DC_SIZE_MAX:
+        return False, p, 0, 0, before
+    odds = np.int64(dc_odds[c, before, dc_size])
+    p += length + dc_size
     bits = load(data, p)
     left = 64 - (p & 7)
-    level = state[0, c]
     number, last, total = 0, 0, 0
     k = 1
-    while k < 64:
+    while k < 64 and p < limit:
         if left < 27:
             bits = load(data, p)
             left = 64 - (p & 7)
         run, size, length = symbol_at(bits, ac_table, fast, code_max, code_delta, symbols)
         if length == 0:
-            return False, p, odds
+            return False, p, odds, number, dc_size
         odds += ac_odds[c, level, k, shape(number, last, total), 16 * run + size]
         p += length
         bits <<= length
@@ -94,16 +112,15 @@ def weigh_block(data, p, block, state, fast, code_max, code_delta, symbols, ac_o
                 break
             k += 16
             if run != 15 or k > 64:
-                return False, p, odds
+                return False, p, odds, number, dc_size
         else:
             k += run + 1
             if k > 64 or size > AC_SIZE_MAX:
-                return False, p, odds
+                return False, p, odds, number, dc_size
             number += 1
             last = size
             total += size
-    state[0, c] = LEVEL[number]
-    return True, p, odds
+    return True, p, odds, number, dc_size
 
 
 @inlined
@@ -214,6 +231,71 @@ def _spread(bins, start, end, weight):
     for i in range(start >> 6, ((end - 1) >> 6) + 1):
         share = min(end, (i + 1) << 6) - max(start, i << 6)
         bins[i] += weight * share // (end - start)
+
+
+@kernel
+def sum_between(
+    data,
+    resumed,
+    start,
+    failed,
+    states,
+    edges,
+    blocks,
+    fast,
+    code_max,
+    code_delta,
+    symbols,
+    ac_odds,
+    dc_odds,
+    sums,
+):
+    """Add up the log-odds of the symbols that begin between successive `edges`.
+
+    Args:
+        data, resumed, start, failed, states: see `weigh_stream`.
+        edges: int64 (n + 1,), bits, ascending.
+        blocks, fast, code_max, code_delta, symbols, ac_odds, dc_odds: see `weigh_block`.
+        sums: int64 (n,), output, zeroed.
+    """
+    state = np.empty((2, ac_odds.shape[0]), np.int64)
+    e, f = 0, 0  # edges behind which lie p, and the last failure
+    for m in range(start.size):
+        if failed[m]:
+            while f < edges.size and edges[f] <= resumed[m]:
+                f += 1
+            if 0 < f < edges.size:
+                sums[f - 1] -= FAILURE
+        if m == start.size - 1:
+            break
+        p = start[m]
+        for c in range(state.shape[1]):
+            state[0, c], state[1, c] = states[m, 0, c], states[m, 1, c]
+        for b in range(blocks.shape[0]):
+            c = blocks[b, 0]
+            level, before, begun, done = state[0, c], state[1, c], p, 0
+            _, p, weight = weigh_block(data, p, blocks[b], state, fast, code_max, code_delta, symbols, ac_odds, dc_odds)
+            while e < edges.size and edges[e] < p:
+                part = weigh_upto(
+                    data,
+                    begun,
+                    edges[e],
+                    blocks[b],
+                    level,
+                    before,
+                    fast,
+                    code_max,
+                    code_delta,
+                    symbols,
+                    ac_odds,
+                    dc_odds,
+                )[2]
+                if e > 0:
+                    sums[e - 1] += part - done
+                done = part
+                e += 1
+            if 0 < e < edges.size:
+                sums[e - 1] += weight - done
 
 
 @kernel

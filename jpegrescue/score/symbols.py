@@ -202,6 +202,31 @@ def weigh(
     return Weighed(resumed[:upto], start[:upto], weights[:count], failed[:upto], states[:upto], first, bins)
 
 
+def sum_between(
+    stripped: ScanBytes, weighed: Weighed, edges: NDArray[np.int64], layout: ScanLayout, odds: SymbolOdds
+) -> NDArray[np.int64]:
+    """Log-odds of the symbols that begin between successive `edges`, int64 bits, ascending; `odds`: as for `weigh`."""
+    sums = np.zeros(edges.size - 1, np.int64)
+    lookups = layout.lookups
+    kernels.sum_between(
+        stripped.data,
+        weighed.resumed,
+        weighed.start,
+        weighed.failed,
+        weighed.states,
+        edges,
+        layout.blocks,
+        lookups.fast,
+        lookups.code_max,
+        lookups.code_delta,
+        lookups.symbols,
+        odds.ac,
+        odds.dc,
+        sums,
+    )
+    return sums
+
+
 def count_symbols(
     stripped: ScanBytes, weighed: Weighed, wanted: NDArray[np.bool_], layout: ScanLayout, kinds: Sequence[int]
 ) -> Counts:

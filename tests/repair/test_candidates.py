@@ -298,3 +298,17 @@ def test_stuffing_goes_as_in_the_scan(octets: list[int], restarts: bool) -> None
 def test_an_end_of_image_ends_a_candidate() -> None:
     for restarts in (False, True):
         assert strip(np.frombuffer(b"ab\xff\x00c\xff\xd9de", np.uint8), restarts) == (b"ab\xffc", [4], True)
+
+
+def test_behind_an_end_of_image_nothing_of_an_earlier_candidate_is_read() -> None:
+    data = np.frombuffer(damaged(encoded("coffee", size=(96, 64)), [0.2, 0.6], 0), np.uint8)
+    track = tracked(data)
+    ends = np.frombuffer(bytes.fromhex("d782d7ffffeb0fd721ffd9ffffd7ff45" * 2), np.uint8)[None]
+    before = np.random.default_rng(0).integers(0, 255, (8, 32), dtype=np.uint8)
+
+    alone = try_flips(track, data, 851, ends)
+    last = try_flips(track, data, 851, np.concatenate((before, ends)))
+
+    assert alone is not None
+    assert last is not None
+    assert last.gain[-1] == alone.gain[0]

@@ -11,6 +11,7 @@ from jpegrescue.jpeg._kernels_entropy import PADDING
 from jpegrescue.jpeg.parse import parse
 from jpegrescue.repair._kernels_candidates import END, HOLE, NEVER, path_values
 from jpegrescue.repair.track import Track, follow, plan_scan, quick_look, scratch, still_fits
+from jpegrescue.score._kernels_symbols import FAILURE
 from jpegrescue.score.plausibility import NAT
 from tests.jpeg.samples import photo
 from tests.repair.flipped import tracked
@@ -127,13 +128,13 @@ def test_cuts_are_where_intervals_end(options: dict[str, object]) -> None:
 def test_odds_of_all_bytes_are_odds_of_the_whole(options: dict[str, object]) -> None:
     track = tracked(damaged(encoded("coffee", **options), [0.3]))  # type: ignore[arg-type]
     scan = track.plan.scan
-    whole = track.weighed.bins.sum() / NAT
+    whole = (track.weighed.odds.sum() - FAILURE * np.count_nonzero(track.weighed.failed)) / NAT
     cuts = np.sort(np.random.default_rng(1).integers(scan.start, scan.end, 40))
     edges = np.concatenate(([0, scan.start], cuts, [scan.end, scan.end + 999]))
 
     parts = track.odds_between(edges)
 
-    assert parts.sum() == pytest.approx(whole, abs=20)  # the last bin is shared with what lies behind
+    assert parts.sum() == pytest.approx(whole)
     assert parts[0] == parts[-1] == 0
     assert track.odds_between(edges[[0, -1]])[0] == pytest.approx(parts.sum())
 
@@ -200,3 +201,33 @@ def test_the_same_again() -> None:
 
 def test_scratch_can_be_read_behind_its_end() -> None:
     assert scratch(100).size == 100 + PADDING
+
+
+@pytest.mark.parametrize("restart", [0, 5])
+def test_mcus_too_many_are_counted_up_to_the_next_restart_marker(restart: int) -> None:
+    track = tracked(encoded("coffee", restart=restart))
+    first = 12
+
+    assert track.surplus(first, first + 1, 0) == (0, 0)
+    assert track.surplus(first, first + 1, -2) == (0, -2)
+    if restart:
+        assert track.surplus(first, first + restart + 1, 1) == (None, None)  # beyond a marker
+
+
+def test_what_fails_to_decode_has_no_count_but_for_what_leads_past_it() -> None:
+    track = tracked(damaged(encoded("coffee", quality=95, subsampling=0), [0.2, 0.5, 0.6, 0.8]))
+    failed = np.flatnonzero(track.weighed.failed)
+    assert failed.size >= 1
+    at, behind = int(failed[0]), int(failed[-1])
+
+    assert track.surplus(at, behind, 0)[0] is None
+    assert track.surplus(at, behind, 0)[1] is not None
+    assert track.surplus(behind + 1, behind + 2, 0) == (None, None)
+
+
+def test_without_an_end_of_image_the_last_interval_has_no_count() -> None:
+    track = tracked(encoded("coffee", restart=5)[:-2])
+
+    last = track.weighed.count - 1
+    assert track.surplus(last, last + 1, 0) == (None, None)
+    assert track.surplus(1, 2, 0) == (0, 0)

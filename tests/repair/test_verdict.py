@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from jpegrescue.model.evidence import ByteRange
-from jpegrescue.repair.search import Change
+from jpegrescue.repair.change import POOR, Change
+from jpegrescue.repair.search import block_odds
 from jpegrescue.repair.track import Track
-from jpegrescue.repair.verdict import DOUBTFUL, RISK_MOST, Verdict, judge
+from jpegrescue.repair.verdict import RISK_MOST, Verdict, judge
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, Ciphertext
 from jpegrescue.source.crypt.sector import BLOCK
@@ -19,7 +20,7 @@ JPEG = encoded("coffee")
 LEAD = 5
 
 
-def change(block: int, threat: float) -> Change:
+def change(block: int, threat: float, miscounted: float = -1000) -> Change:
     """Of bit 7 of a block."""
     return Change(
         flips=(BITS * block + 7,),
@@ -28,8 +29,10 @@ def change(block: int, threat: float) -> Change:
         margin=0,
         picture=0,
         threat=int(threat * NAT),
+        miscounted=int(miscounted * NAT),
         own=0,
         better=0,
+        counts=0,
         first=10,
         last=12,
     )
@@ -38,7 +41,7 @@ def change(block: int, threat: float) -> Change:
 def verdict(
     jpeg: bytes = JPEG,
     unsolved: tuple[Change, ...] = (),
-    unlikely: tuple[int, ...] = (),
+    paired: tuple[tuple[int, int], ...] = (),
     *,
     flipped: frozenset[int] = frozenset(),
     rate: float = 1e-5,
@@ -47,7 +50,7 @@ def verdict(
     track: Track | None = None,
 ) -> Verdict:
     file: Ciphertext = ciphertext(jpeg, lead=LEAD)
-    return judge(track or tracked(jpeg), file, flipped, unsolved, unlikely, rate, deep, encrypted=encrypted)
+    return judge(track or tracked(jpeg), file, flipped, unsolved, paired, rate, deep, encrypted=encrypted)
 
 
 def test_an_intact_scan_is_exact() -> None:
@@ -72,24 +75,22 @@ def test_what_cannot_be_counted_is_not_exact() -> None:
 
 
 def test_a_likely_error_that_was_left_is_a_risk() -> None:
-    sure, found = verdict(unsolved=(change(600, -40),)), verdict(unsolved=(change(600, -2),))
+    doubt = replace(change(600, -1), better=30 * NAT, own=9 * NAT, margin=9 * NAT)
+    sure, found = verdict(unsolved=(change(600, -40),)), verdict(unsolved=(doubt,))
 
     assert sure.exact
     assert not found.exact
-    assert found.risk == pytest.approx(sure.risk + np.exp(-2), rel=0.05)
+    assert found.risk == pytest.approx(sure.risk + doubt.left / (1 - doubt.left), rel=0.01)
     assert found.doubtful == (ByteRange(600 * BLOCK - LEAD, 601 * BLOCK - LEAD),)
 
 
-def test_unlikely_errors_add_up() -> None:
-    few, many = (verdict(unlikely=(int(-8 * NAT),) * count) for count in (1, 100))
+def test_what_miscounts_needs_a_second_error() -> None:
+    alone = verdict(unsolved=(change(600, -40, 10),))
+    together = verdict(unsolved=(change(600, -40, 10), change(700, -40, -1)))
 
-    assert few.exact
-    assert not many.exact
-    assert many.risk == pytest.approx(few.risk + 99 * np.exp(-8), rel=0.01)
-
-
-def test_the_risk_of_a_block_is_bounded() -> None:
-    assert verdict(unsolved=(change(600, 5000),)).risk == pytest.approx(np.exp(5), rel=0.01)
+    assert alone.exact
+    assert not together.exact
+    assert together.risk == pytest.approx(alone.risk + 0.2 * np.exp(-1) / (1 + np.exp(-1)), rel=0.05)
 
 
 def test_more_errors_and_less_searching_are_more_risk() -> None:
@@ -103,24 +104,35 @@ def test_more_errors_and_less_searching_are_more_risk() -> None:
 def test_neighbouring_doubts_are_one_range_and_keep_inside_the_file() -> None:
     blocks = (600, 601, 640, ciphertext(JPEG, lead=LEAD).blocks() - 1)
 
-    found = verdict(unsolved=tuple(change(block, 0) for block in blocks))
+    found = verdict(unsolved=tuple(replace(change(block, 10), better=30 * NAT) for block in blocks))
 
     assert [(part.start, part.end) for part in found.doubtful] == [
         (600 * BLOCK - LEAD, 602 * BLOCK - LEAD),
         (640 * BLOCK - LEAD, 641 * BLOCK - LEAD),
         (blocks[-1] * BLOCK - LEAD, len(JPEG)),
     ]
-    assert np.exp(-7) < DOUBTFUL
 
 
-def test_a_flip_beside_what_looks_garbled_is_a_risk() -> None:
+def test_every_flip_is_a_risk_and_a_greater_one_where_its_block_looks_odd() -> None:
+    odds = block_odds(tracked(JPEG), ciphertext(JPEG, lead=LEAD))
+    good = int(np.nanargmax(odds))
+    middling = int(np.nanargmin(np.where(odds >= POOR, odds, np.nan)))
+
+    none, fine, odd = (
+        verdict(flipped=frozenset(flips)).risk for flips in ((), {BITS * good + 3}, {BITS * middling + 3})
+    )
+
+    assert none < fine < odd
+
+
+def test_two_errors_are_no_risk_where_they_were_searched() -> None:
     garbled = damaged(JPEG, [0.3])
     track = replace(tracked(garbled), complete=True)
-    block = verdict(garbled, track=track).doubtful[0].start // BLOCK + 1
+    block = verdict(garbled, track=track, rate=1e-3).doubtful[0].start // BLOCK
 
-    beside, far = (verdict(garbled, track=track, flipped=frozenset({BITS * at})) for at in (block, block + 200))
+    before, behind = (verdict(garbled, track=track, paired=paired) for paired in ((), ((block - 3, block + 3),)))
 
-    assert beside.risk > RISK_MOST + far.risk
+    assert behind.risk < before.risk
 
 
 def test_garbled_blocks_that_were_searched_in_vain_are_doubtful() -> None:

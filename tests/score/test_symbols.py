@@ -104,6 +104,36 @@ def test_odds_are_spread_over_their_bits() -> None:
         assert 0 <= made.odds.sum() - lost - made.bins.sum() < 8 * made.bins.size + 64 * made.count
 
 
+def test_odds_between_edges_add_up_to_those_of_the_mcus() -> None:
+    for data in (encoded("coffee"), damaged(encoded("coffee", restart=5), [0.3, 0.7])):
+        file = opened(data)
+        made = weighed(file)
+        tables, kinds = tables_of(file)
+        size = 8 * file.stripped.size
+        edges = np.arange(0, size + 128, 128)
+
+        sums = symbols.sum_between(file.stripped, made, edges, file.layout, symbol_odds(tables, kinds))
+        coarse = symbols.sum_between(file.stripped, made, edges[::3], file.layout, symbol_odds(tables, kinds))
+
+        lost = FAILURE * np.count_nonzero(made.failed[:-1])
+        assert sums.sum() == made.odds.sum() - lost
+        whole = (edges.size - 1) // 3 * 3
+        assert coarse.tolist()[: whole // 3] == sums[:whole].reshape(-1, 3).sum(axis=1).tolist()
+
+
+def test_a_symbol_counts_where_it_begins() -> None:
+    file = opened(encoded("coffee"))
+    made = weighed(file)
+    tables, kinds = tables_of(file)
+    every = np.arange(int(made.start[3]), int(made.start[5]) + 1)
+
+    sums = symbols.sum_between(file.stripped, made, every, file.layout, symbol_odds(tables, kinds))
+
+    assert sums.sum() == made.odds[3:5].sum()
+    assert sums[int(made.start[4] - made.start[3]) :].sum() == made.odds[4]
+    assert 2 * 6 <= np.count_nonzero(sums) < sums.size / 2
+
+
 def test_odds_are_whole_numbers_within_bounds_and_none_where_there_is_no_code() -> None:
     file = opened(encoded("coffee"))
     tables, kinds = tables_of(file)

@@ -1,0 +1,122 @@
+"""What may have happened to a cipher block, and how likely that is: a logistic model of what speaks for a change.
+
+The model is fitted on training photos by `python -m jpegrescue.lab.train_repair`.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jpegrescue.score.plausibility import NAT
+
+PICTURE_MOST, PICTURE_LEAST = 200 * NAT, -20 * NAT  # that the picture counts for a change, and against what may be
+POOR = 6.0  # nats of a repaired block in which two other bits may have flipped as well
+FEATURES = 17
+WEIGHTS = np.array([
+    -3.828, 0.390, -0.600, 0.887, 0.281, 0.858, 0.044, 1.640, 1.319, 1.371, 0.222,
+    1.135, 0.077, -5.661, 0.965, -0.170, -0.430,
+])  # fmt: skip
+LEFT_WEIGHTS = np.array([-0.635, 0.906, 1.928, 0.030])
+WEIGHT_MOST = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A set of flips with the bytes that it leads to: `patch`, uint8, from file offset `at` on.
+
+    `fresh`: how many of the flips were not made before; `gain`: what the scan's value grows by, with what flips cost,
+    1/NAT nat; `own`: log-odds of these bytes, 1/NAT nat; `better`: than those of the bytes that stand there now. A
+    wrong flip may bring a long stretch back into step, as happens by itself after a while; its own bytes stay garbled.
+    `counts`: 1 if with it as many MCUs come out, up to the next restart marker, as there should be, and do not as it
+    stands; -1 the other way round; 0 if that says nothing. MCUs `[first, last]` of the stream change.
+    """
+
+    flips: tuple[int, ...]
+    fresh: int
+    gain: int
+    at: int
+    patch: NDArray[np.uint8]
+    first: int
+    last: int
+    own: int
+    better: int
+    counts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Bits of one block or of two, flipped together.
+
+    `flips`: the bits, counted from the file's first block on; `gain`, `margin`: 1/NAT nat, with what each flip costs,
+    over the scan as it stands and over the second best; `picture`: of it, what the picture's borders say; `threat`: the
+    most that any option of the block gains if a picture can speak against it by so much only; `miscounted`: the same of
+    options that would lead to a wrong number of MCUs; others as in `Option`.
+    """
+
+    flips: tuple[int, ...]
+    fresh: int
+    gain: int
+    margin: int
+    picture: int
+    threat: int
+    miscounted: int
+    own: int
+    better: int
+    counts: int
+    first: int
+    last: int
+
+    @property
+    def likely(self) -> float:
+        """Probability that it undoes errors."""
+        return _chance(float(described(self) @ WEIGHTS))
+
+    @property
+    def left(self) -> float:
+        """Probability that there is an error where it was weighed and not made, though the count of MCUs is right."""
+        return _chance(float(described_left(self) @ LEFT_WEIGHTS))
+
+
+def described(change: Change) -> NDArray[np.float64]:
+    """Features of a change, float64 (FEATURES,)."""
+    picture, margin, own, better = (value / NAT for value in (change.picture, change.margin, change.own, change.better))
+    symbols = (change.gain - min(change.picture, PICTURE_MOST)) / NAT
+    several = change.fresh > 1
+    return np.array(
+        [
+            1.0,
+            _between(symbols, -20, 60) / 10,
+            _between(symbols, 60, 260) / 50,
+            _between(picture, -30, 0) / 10,
+            _between(picture, 0, 30) / 10,
+            _between(margin, -10, 30) / 10,
+            _between(margin, 30, 90) / 20,
+            _between(own, -30, 0) / 10,
+            _between(own, 0, 30) / 10,
+            _between(better, -20, 20) / 10,
+            _between(better, 20, 50) / 10,
+            change.counts > 0,
+            change.counts < 0,
+            several,
+            several * _between(margin, 0, 30) / 10,
+            several * _between(own, 0, 30) / 10,
+            several * _between(symbols, -20, 60) / 10,
+        ]
+    )
+
+
+def described_left(change: Change) -> NDArray[np.float64]:
+    """Features of a change that was not made in the end, float64 (4,)."""
+    weight, threat = float(described(change) @ WEIGHTS), change.threat / NAT
+    return np.array([1.0, _between(weight, -10, 3), _between(threat, -20, 0), _between(threat, 0, 20)])
+
+
+def _chance(weight: float) -> float:
+    return 1 / (1 + math.exp(-min(max(weight, -WEIGHT_MOST), WEIGHT_MOST)))
+
+
+def _between(value: float, low: float, high: float) -> float:
+    """How far `value` lies above `low`, or below `high` where that is not positive, at most up to the other."""
+    return min(max(value, low), high) - (low if low > 0 else 0.0)

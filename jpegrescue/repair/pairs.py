@@ -1,0 +1,126 @@
+"""Two flipped bits that have to be undone together, and other bits in place of some that were flipped.
+
+Of two errors in one block, or in blocks so close that the scan is not in step again between them, neither alone brings
+anything back into step. Bits of the second block are tried behind those of the first whose own bytes look best.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jpegrescue.repair.candidates import block_offset, try_flips
+from jpegrescue.repair.change import Option
+from jpegrescue.repair.search import RIVALS, options
+from jpegrescue.repair.track import Track
+from jpegrescue.score.plausibility import NAT
+from jpegrescue.source.crypt.flips import BITS, ONE_BIT, Flippable
+from jpegrescue.source.crypt.sector import BLOCK
+
+HEADS, HEAD_LEAST = 8, -4 * NAT
+"""Bits of the first block that are gone on from, at most, and log-odds that the block must have then: of blocks that
+are sound one in 250 has less."""
+REACH = 12  # blocks from the first error to the second
+SOUND = 5.0  # nats of a block that is in step again
+CLOSE = 2  # blocks around the beginning of a garbled stretch that the first error may lie in
+
+
+def garbled_stretches(odds: NDArray[np.float64], gain: float) -> Iterator[tuple[int, int]]:
+    """Stretches of blocks `[first, last]` that would add up to `gain` nats more if they were like all others.
+
+    `odds`: `block_odds` of the file.
+    """
+    known = ~np.isnan(odds)
+    if not known.any():
+        return
+    low = known & (np.nan_to_num(odds) < SOUND)
+    usual = float(np.median(odds[known]))
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], low.astype(np.int8), [0])))).reshape(-1, 2)
+    for begin, end in edges.tolist():
+        if float((usual - odds[begin:end]).sum()) >= gain:
+            yield begin, end - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Flips:
+    """Ways to change one block: uint8 (n, 16) to flip, and int64 (n, bits), which bits of the block that are."""
+
+    masks: NDArray[np.uint8]
+    bits: NDArray[np.int64]
+
+
+def one_bit() -> Flips:
+    """Each bit of a block."""
+    return Flips(ONE_BIT, np.arange(BITS)[:, None])
+
+
+def another_bit(bit: int) -> Flips:
+    """All ways to have another bit of a block flipped instead of `bit`."""
+    others = np.array([other for other in range(BITS) if other != bit])
+    return Flips(ONE_BIT[others] ^ ONE_BIT[bit], np.stack((np.full(BITS - 1, bit), others), axis=1))
+
+
+def two_bits() -> Flips:
+    """All pairs of bits of a block."""
+    first, second = np.triu_indices(BITS, 1)
+    return Flips(ONE_BIT[first] ^ ONE_BIT[second], np.stack((first, second), axis=1))
+
+
+def two_other_bits(bit: int) -> Flips:
+    """All ways to have two other bits flipped instead of `bit`."""
+    pairs = two_bits()
+    others = (pairs.bits != bit).all(axis=1)
+    bits = pairs.bits[others]
+    return Flips(pairs.masks[others] ^ ONE_BIT[bit], np.concatenate((np.full((bits.shape[0], 1), bit), bits), axis=1))
+
+
+def two_blocks(
+    track: Track,
+    file: Flippable,
+    block: int,
+    others: Iterable[int],
+    odds: NDArray[np.float64],
+    flipped: frozenset[int],
+    cost: int,
+    here: Flips | None = None,
+    there: Flips | None = None,
+) -> list[Option]:
+    """Options of `here` in `block` and `there` in one of `others` behind it; the best `RIVALS`, best first.
+
+    `odds`, `flipped`, `cost`: as in `search.options`; `here`, `there`: one bit if not given.
+    """
+    here, there = here or one_bit(), there or one_bit()
+    at = block_offset(block, file.lead)
+    first = file.variants(block, here.masks)
+    tried = try_flips(track, file.plain, at, first, BLOCK)
+    if tried is None:
+        return []
+    heads = np.argsort(-tried.own, kind="stable")[:HEADS]
+    heads = heads[tried.own[heads] >= HEAD_LEAST]
+    found: list[Option] = []
+    for other in others if heads.size else ():
+        ahead = BLOCK * (other - block)
+        second = file.variants(other, there.masks)
+        stands = _standing(file.plain, at, max(ahead + second.shape[1], first.shape[1]))
+        changed = np.repeat(stands[None], heads.size * second.shape[0], axis=0)
+        changed[:, : first.shape[1]] ^= np.repeat(first[heads] ^ stands[: first.shape[1]], second.shape[0], axis=0)
+        behind = slice(ahead, ahead + second.shape[1])
+        changed[:, behind] ^= np.tile(second ^ stands[behind], (heads.size, 1))
+        bits = np.concatenate(
+            (
+                np.repeat(here.bits[heads], second.shape[0], axis=0),
+                np.tile(BITS * (other - block) + there.bits, (heads.size, 1)),
+            ),
+            axis=1,
+        )
+        found += options(track, file, block, changed, bits, odds, flipped, cost)
+    return sorted(found, key=lambda option: (-option.gain, option.flips))[:RIVALS]
+
+
+def _standing(data: NDArray[np.uint8], at: int, size: int) -> NDArray[np.uint8]:
+    """Bytes `[at, at + size)` of a file, zeros outside of it."""
+    out = np.zeros(size, np.uint8)
+    low, high = max(at, 0), min(at + size, data.size)
+    out[low - at : high - at] = data[low:high]
+    return out

@@ -1,0 +1,66 @@
+"""Protects what is believed of a change: what speaks for it makes it likelier, and several flips have to show more."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from jpegrescue.repair.change import FEATURES, LEFT_WEIGHTS, WEIGHTS, Change, described, described_left
+from jpegrescue.score.plausibility import NAT
+
+SURE = Change(
+    flips=(1,),
+    fresh=1,
+    gain=90 * NAT,
+    margin=40 * NAT,
+    picture=30 * NAT,
+    threat=90 * NAT,
+    miscounted=-1000 * NAT,
+    own=15 * NAT,
+    better=40 * NAT,
+    counts=1,
+    first=4,
+    last=5,
+)
+
+
+def test_every_feature_has_a_weight() -> None:
+    assert described(SURE).shape == WEIGHTS.shape == (FEATURES,)
+    assert described_left(SURE).shape == LEFT_WEIGHTS.shape
+
+
+def test_what_speaks_for_a_change_convinces() -> None:
+    assert SURE.likely > 0.99
+    assert SURE.likely == pytest.approx(1 / (1 + np.exp(-described(SURE) @ WEIGHTS)))
+
+
+@pytest.mark.parametrize(("field", "value"), [("margin", -20 * NAT), ("own", -30 * NAT), ("better", -20 * NAT)])
+def test_what_lacks_anything_is_less_likely(field: str, value: int) -> None:
+    assert replace(SURE, **{field: value}).likely < SURE.likely - 0.005
+
+
+def test_nothing_at_all_is_not_believed() -> None:
+    nothing = replace(SURE, gain=0, margin=0, picture=0, threat=0, own=0, better=0, counts=0)
+
+    assert nothing.likely < 0.1
+    assert replace(nothing, threat=-10 * NAT).left < 1e-6
+
+
+def test_several_flips_have_to_convince_more() -> None:
+    middling = replace(SURE, margin=8 * NAT)
+
+    assert replace(middling, flips=(1, 2), fresh=2).likely < middling.likely - 0.05
+    assert replace(middling, flips=(1, 2)).likely == middling.likely  # one instead of another
+
+
+def test_a_right_count_speaks_for_it() -> None:
+    middling = replace(SURE, margin=4 * NAT, counts=0)
+
+    assert replace(middling, counts=1).likely > middling.likely
+
+
+def test_values_beyond_all_bounds_do_no_harm() -> None:
+    for value in (-(10**12), 10**12):
+        wild = replace(SURE, gain=value, margin=value, picture=value, threat=value, own=value, better=value)
+        assert 0 < wild.likely < 1
+        assert 0 < wild.left < 1

@@ -1,0 +1,127 @@
+"""Protects the search for two errors close together, where undoing either alone helps nothing."""
+
+import numpy as np
+import pytest
+
+from jpegrescue.repair.pairs import (
+    REACH,
+    another_bit,
+    garbled_stretches,
+    one_bit,
+    two_bits,
+    two_blocks,
+    two_other_bits,
+)
+from jpegrescue.repair.search import RIVALS, block_odds
+from jpegrescue.score.plausibility import NAT
+from jpegrescue.source.crypt.flips import BITS, ONE_BIT, Ciphertext
+from jpegrescue.source.crypt.sector import BLOCK
+from tests.repair.flipped import CBC, XTS, ciphertext, flip_name, scan_bit, tracked
+from tests.resync.damaged import encoded
+
+COST = 9 * NAT
+JPEG = encoded("coffee")
+NONE: frozenset[int] = frozenset()
+
+
+def flat(masks: np.ndarray) -> list[int]:  # type: ignore[type-arg]
+    return np.unpackbits(masks, axis=1).sum(axis=1).tolist()  # type: ignore[no-any-return]
+
+
+def test_all_ways_to_change_a_block_once_each() -> None:
+    assert np.array_equal(one_bit().masks, ONE_BIT)
+    for ways, number, flips in (
+        (two_bits(), BITS * (BITS - 1) // 2, 2),
+        (another_bit(77), BITS - 1, 2),
+        (two_other_bits(77), (BITS - 1) * (BITS - 2) // 2, 3),
+    ):
+        assert ways.masks.shape == (number, BLOCK)
+        assert ways.bits.shape == (number, flips)
+        assert set(flat(ways.masks)) == {flips}
+        assert np.unique(ways.masks, axis=0).shape == ways.masks.shape
+        for k in (0, number // 2, number - 1):
+            assert np.flatnonzero(np.unpackbits(ways.masks[k])).tolist() == sorted(ways.bits[k].tolist())
+    assert (another_bit(77).bits == 77).any(axis=1).all()
+
+
+@pytest.mark.parametrize("cipher", [CBC, XTS])
+@pytest.mark.parametrize("apart", [1, 3])
+def test_two_errors_in_blocks_close_together_are_found(cipher: str, apart: int) -> None:
+    first = scan_bit(JPEG, 0.5, 20)
+    bits = (first, first + BITS * apart + 3)
+    file = ciphertext(JPEG, bits, cipher)
+    track = tracked(file.plain)
+    block = first // BITS
+
+    found = two_blocks(track, file, block, range(block + 1, block + 5), block_odds(track, file), NONE, COST)
+
+    assert found[0].flips == bits
+    assert found[0].fresh == 2
+    assert found[0].own > 0
+    assert 1 < len(found) <= RIVALS
+    assert [o.gain for o in found] == sorted((o.gain for o in found), reverse=True)
+    lies = slice(max(found[0].at, 0), found[0].at + found[0].patch.size)
+    assert found[0].patch.tobytes() == JPEG[lies]
+
+
+@pytest.mark.parametrize("cipher", [CBC, XTS])
+def test_a_flip_can_be_exchanged_for_two(cipher: str) -> None:
+    first = scan_bit(JPEG, 0.6, 50)
+    errors = (first, first + BITS)
+    block, wrong = first // BITS, first + 9
+    file = ciphertext(JPEG, (*errors, wrong), cipher)
+    track = tracked(file.plain)
+
+    found = two_blocks(
+        track,
+        file,
+        block,
+        [block + 1],
+        block_odds(track, file),
+        frozenset([wrong]),
+        COST,
+        here=another_bit(wrong % BITS),
+    )
+
+    assert set(found[0].flips) == {wrong, *errors}
+    assert found[0].fresh == 2
+
+
+def test_nothing_is_gone_on_from_where_no_first_bit_makes_sense() -> None:
+    errors = [scan_bit(JPEG, 0.5, inside) for inside in (3, 70)]
+    file: Ciphertext = ciphertext(JPEG, errors, XTS)
+    track = tracked(file.plain)
+    block = errors[0] // BITS
+
+    found = two_blocks(track, file, block, [block + 1], block_odds(track, file), NONE, COST)
+
+    assert not any(option.gain > 20 * NAT for option in found)
+
+
+def test_blocks_far_from_the_scan_have_no_pairs() -> None:
+    file = ciphertext(JPEG)
+    track = tracked(file.plain)
+
+    assert two_blocks(track, file, 0, [1, 2], block_odds(track, file), NONE, COST) == []
+
+
+def test_stretches_are_those_that_pay_for_two_flips() -> None:
+    odds = np.full(200, 15.0)
+    odds[:3] = np.nan
+    odds[20] = -4.0
+    odds[50:53] = -12.0, 3.0, -20.0
+    odds[80] = -30.0
+
+    assert list(garbled_stretches(odds, 40.0)) == [(50, 52), (80, 80)]
+    assert list(garbled_stretches(odds, 15.0)) == [(20, 20), (50, 52), (80, 80)]
+    assert list(garbled_stretches(odds, 100.0)) == []
+    assert list(garbled_stretches(np.full(9, np.nan), 0.0)) == []
+
+
+def test_the_last_block_has_nothing_behind_it() -> None:
+    file = ciphertext(JPEG, [flip_name(len(JPEG) // BLOCK - 1, 5)])
+    track = tracked(file.plain)
+    last = file.blocks() - 1
+    behind = range(last + 1, min(last + REACH, file.blocks() - 1) + 1)
+
+    assert two_blocks(track, file, last, behind, block_odds(track, file), NONE, COST) == []
