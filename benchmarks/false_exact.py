@@ -51,6 +51,7 @@ from jpegrescue.flow.here import Here
 from jpegrescue.jpeg.parse import parse
 from jpegrescue.lab.original import Original, make_original
 from jpegrescue.model.evidence import ByteRange
+from jpegrescue.repair.headers import mend_header
 from jpegrescue.repair.repair import EFFORTS, Repaired, repair
 from jpegrescue.repair.track import quick_look
 from jpegrescue.score.plausibility import NAT
@@ -146,7 +147,8 @@ def tried(task: Task) -> Trial | None:
     scan = ByteRange(structure.scans[0].start, structure.scans[0].end)
     file, flipped = damaged(original.data, task.mode, task.seed)
     began = time.process_time()
-    result = repair(file, parse, Here(), EFFORTS["normal"], encrypted=True)
+    headers = mend_header(file)
+    result = repair(file, parse, Here(), EFFORTS["normal"], damaged=bool(headers))
     return judged(task, original.data, scan, flipped, file, result, time.process_time() - began)
 
 

@@ -92,7 +92,7 @@ def repaired(data: bytes, rate: float, seed: int) -> Cost:
         for title, functions in STAGES.items():
             for owner, name in functions:
                 stack.enter_context(patch.object(owner, name, watch.around(title, getattr(owner, name))))
-        found = watch.around("all", repairing.repair)(file, parse, Here(), repairing.EFFORTS["normal"], encrypted=True)
+        found = watch.around("all", repairing.repair)(file, parse, Here(), repairing.EFFORTS["normal"])
     flipped = frozenset() if found is None else found.flipped
     stages = [watch.seconds[title] for title in STAGES]
     total = watch.seconds["all"]
@@ -221,7 +221,7 @@ def main() -> None:
         return
     if arguments.memory_child:
         file, _ = damaged(arguments.memory_child.read_bytes(), Mode("cbc", "flips", arguments.rate), seed)
-        repairing.repair(file, parse, Here(), repairing.EFFORTS["normal"], encrypted=True)
+        repairing.repair(file, parse, Here(), repairing.EFFORTS["normal"])
         return
     if not arguments.no_memory:  # first: this process is slim as yet
         print_memory(arguments.rate)

@@ -4,8 +4,9 @@ Two things can be wrong: the place of a whole run, and single MCUs in it, most o
 markers fix places, a run counts as placed if one of them put it there. Where both ends of the scan were searched
 from, a logistic model weighs what it costs to move the run with all that goes with it (`align.slips`), whether the
 other end put it at the same place, how much less likely it is elsewhere, and what its borders say against places
-nearby. An MCU's odds come from a logistic model, too, of what its four sides say and of how far it is from the ends of
-its run (`lab.train_certainty`, both fitted on training photos only).
+nearby. An MCU's odds come from a logistic model, too, of what its four sides and its symbols say (`score.soundness`),
+and of how far it is from the ends of its run and from garbage (`lab.train_certainty`, both fitted on training photos
+only).
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from jpegrescue.align.evidence import Evidence
 from jpegrescue.align.place import AGREED, Placement, Run
 from jpegrescue.align.slips import slips
 from jpegrescue.score.plausibility import NAT
+from jpegrescue.score.soundness import GARBLED
 
 REACH = 8
 PREVIEW_REACH, PREVIEW_ROWS = 64, 4
@@ -29,6 +31,7 @@ SMALL, LARGE = 13, 40
 LONG_ROWS, VOUCHED, SECTOR_BITS = 4, 10 * NAT, 3500
 RUN_SURE, RUN_LIKELY, RUN_DOUBTFUL = 0.9998, 0.99, 0.5
 SLIP_MIN, SLIP_KNEE, SLIP_AGREED, SLIP_MAX, LEAD_MAX, MARGIN_MIN, MARGIN_MAX = -20, 20, 40, 100, 400, -10, 40
+SLIP_FIRM, MOST = 60, 0.5
 RUN_WEIGHTS = np.array([-2.175, 1.133, 0.694, 3.071, 1.683, 0.517, 1.095, 1.01])
 """Of runs where both ends of the scan were searched from; the others bound what is weighed, in nats."""
 WEIGHTS = np.array([
@@ -38,17 +41,23 @@ WEIGHTS = np.array([
         1.357, 0.458, 0.039, -0.205, -0.187, -0.291,
         0.766,
         -0.852, -0.971, 0.151, -0.643, -1.090, 0.881,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     ],
     [
-        2.717, 1.238, 0.432,
-        -4.429, -1.512, 0.045, 0.778, 1.568, 1.802,
-        1.566, 1.120, 0.581, 0.101, -0.519, -0.172,
-        0.623,
-        -1.276, -0.493, 0.289, -1.848, -1.748, 0.491,
+        -1.159, 1.258, 0.215,
+        -2.213, 0.030, -0.059, -0.029, 0.251, 0.354,
+        1.922, -0.066, -0.215, -0.036, 0.025, -0.014,
+        0.720,
+        -0.662, -0.558, 0.257, -1.311, -1.666, 0.416,
+        0.286, 1.289, 2.813, 0.321, 1.955, 0.119,
+        -2.183, -1.205, -0.709, -0.451,
+        -0.063, -1.217, -1.173, -0.550,
     ],
 ])  # fmt: skip
 """Of files that lie as they are, and of those that were decrypted."""
 NEAR = 17
+DIPS = (-20, -8, -2, 2, 6, 12)
+PIECES = (0, 3, 8, 17, 40)
 BLOCK_BITS, GAP_MIN, FEW_BITS = 128, 64, 100_000
 NO_RIVAL = -(1 << 30)
 _NEARNESS = ((0, 1), (1, 2), (2, 3), (3, 5), (5, 9), (9, 17))
@@ -158,7 +167,30 @@ def _features(
     ends = [(to_stop >= low) & (to_stop < high) for low, high in _NEARNESS]
     quiet = np.where(nearest >= NEAR, chances[stream].T, 0.0)
     features = [np.ones(stream.size), total, least, *near, *ends, heard.sum(axis=1) < 3, *quiet, nearest < NEAR]
-    return np.stack([*features, np.where(nearest < NEAR, lead, 0.0)], axis=1).astype(np.float64)
+    features += [np.where(nearest < NEAR, lead, 0.0), *_about_symbols(evidence, run)]
+    return np.stack(features, axis=1).astype(np.float64)
+
+
+def _about_symbols(evidence: Evidence, run: Run) -> list[NDArray[np.float64] | NDArray[np.bool_]]:
+    """What the MCUs' own bits say, and how far it is to garbled ones.
+
+    Behind these another bit is likely flipped; and a few MCUs between them may be of a run of their own.
+    """
+    part, symbols = slice(run.start, run.stop), evidence.soundness
+    odds, dip = symbols.odds[part] / NAT, symbols.dip[part] / NAT
+    since, until = symbols.since[part], symbols.until[part]
+    garbled = symbols.dip[part] < GARBLED
+    number = np.cumsum(garbled)
+    piece = np.bincount(number, ~garbled)[number] if garbled.any() else np.full(garbled.size, np.inf)
+    return [
+        np.clip(odds, -10, 10) / 10,
+        *(np.clip(dip - low, 0, high - low) / (high - low) for low, high in pairwise(DIPS)),
+        (since >= 0) & (since < BLOCK_BITS),
+        (since >= BLOCK_BITS) & (since < 2 * BLOCK_BITS),
+        (since >= 2 * BLOCK_BITS) & (since < 4 * BLOCK_BITS),
+        (until >= 0) & (until < BLOCK_BITS),
+        *((piece >= low) & (piece < high) for low, high in pairwise(PIECES)),
+    ]
 
 
 def hit_chances(evidence: Evidence, runs: Sequence[Run]) -> NDArray[np.float64]:
@@ -300,9 +332,12 @@ def _runs_likely(evidence: Evidence, placement: Placement, offsets: NDArray[np.f
     described = describe_runs(evidence, placement, offsets)
     likely: NDArray[np.float64] = 1 / (1 + np.exp(-described @ RUN_WEIGHTS))
     confirmed = np.array([_confirmed(placement, run) for run in runs], np.bool_)
-    likely = np.where(confirmed, likely, np.minimum(likely, RUN_DOUBTFUL))
     held = np.array([fixed(evidence, run) or complete(evidence, run) for run in runs], np.bool_)
-    fast = described[:, 1] + described[:, 2] >= np.where(described[:, 3] > 0, SLIP_AGREED, SLIP_MAX) / SLIP_KNEE
+    slip = SLIP_KNEE * (described[:, 1] + described[:, 2])
+    fast = slip >= np.where(described[:, 3] > 0, SLIP_AGREED, SLIP_MAX)
+    whole = _most_of_it(runs, ~confirmed & (slip >= SLIP_FIRM))
+    confirmed, fast = confirmed | whole, fast | whole
+    likely = np.where(confirmed, likely, np.minimum(likely, RUN_DOUBTFUL))
     clear = held | (described[:, 5] >= MARGIN_ENOUGH / NAT / MARGIN_MAX)
     likely = np.where(confirmed & fast & clear, np.maximum(likely, RUN_SURE), likely)
     if not (held & (likely >= RUN_LIKELY)).any():  # all hangs in the air: a pattern that repeats
@@ -311,6 +346,17 @@ def _runs_likely(evidence: Evidence, placement: Placement, offsets: NDArray[np.f
         likely = np.where(held & (likely >= RUN_LIKELY), RUN_SURE, RUN_DOUBTFUL)
     long = [complete(evidence, run) and run.stop - run.start >= LONG_ROWS * evidence.width for run in runs]
     return np.where(long, np.maximum(likely, RUN_SURE), likely)
+
+
+def _most_of_it(runs: Sequence[Run], firm: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Those of the `firm` runs, bool (runs,), if they are most of the picture, else none.
+
+    One of both ends may have gone wrong early on, so that it says nothing; a stretch that only one of them has placed
+    while they agree on all around it is another matter.
+    """
+    size = np.array([run.stop - run.start for run in runs])
+    most: bool = size[firm].sum() >= MOST * size.sum()
+    return firm if most else np.zeros_like(firm)
 
 
 def fixed(evidence: Evidence, run: Run) -> bool:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from jpegrescue.score.borders import Borders
 from jpegrescue.score.plausibility import NAT, BorderModel
+from jpegrescue.score.soundness import Soundness
 
 ERROR, ERROR_IN_PLAIN, PLAIN = 12 * NAT, 60 * NAT, 2 * NAT
 CLOSED_LEAST, CLOSED_MOST, CLOSED_IN_PLAIN = 0, 3 * NAT, -2 * NAT
@@ -53,6 +54,7 @@ class Evidence:
     hit: NDArray[np.bool_]
     plain: bool
     closed: int
+    soundness: Soundness
     anchored: bool = True
 
     @property
@@ -135,6 +137,7 @@ class Evidence:
             hit=self.hit[::-1],
             plain=self.plain,
             closed=self.closed,
+            soundness=self.soundness.mirrored(),
             anchored=False,
         )
 

@@ -13,12 +13,15 @@ from jpegrescue.model.evidence import ByteRange
 from jpegrescue.model.jpeg import Frame, JpegStructure, Scan
 from jpegrescue.resync.decode import picture_frame
 from jpegrescue.resync.restarts import Intervals, anchor
-from jpegrescue.resync.stream import Stream, decode_stream
+from jpegrescue.resync.resume import resume
+from jpegrescue.resync.stream import Stream, decode_stream, split
 from jpegrescue.score.borders import ComponentLayout, component_layouts, look_at_borders
 from jpegrescue.score.neighbours import left_odds
 from jpegrescue.score.plausibility import NAT
+from jpegrescue.score.soundness import Soundness, calibrated_odds, of_mcus
+from jpegrescue.score.symbols import weigh
 
-UNREADABLE = -10 * NAT
+UNREADABLE, BEGUN = -10 * NAT, -1  # the least that lets runs begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,17 @@ class Reading:
 
 
 def read_scan(
-    data: NDArray[np.uint8], structure: JpegStructure, space: ColourSpace = "ycc", bad: Sequence[ByteRange] = ()
+    data: NDArray[np.uint8],
+    structure: JpegStructure,
+    space: ColourSpace = "ycc",
+    bad: Sequence[ByteRange] = (),
+    *,
+    undamaged: bool = False,
 ) -> Reading | None:
     """Read the one scan of a file; `None` where there is not exactly one with all components, or nothing decodes.
 
     `bad`: byte ranges of the file that are known to be unreadable; nothing that was decoded from them counts.
+    `undamaged`: that is known, and all MCUs are where decoding comes upon them.
     """
     if structure.frame is None or len(structure.scans) != 1:
         return None
@@ -52,7 +61,10 @@ def read_scan(
     stripped = entropy.scan_bytes(data, scan)
     ends = structure.eoi is not None
     intervals = anchor(stripped, layout.mcus, scan.restart_interval, ends=ends)
-    stream = decode_stream(stripped, layout, intervals)
+    odds = calibrated_odds(stripped, intervals.bits, layout, scan)
+    weighed = weigh(stripped, intervals.bits, layout.mcus, layout, odds)
+    resumed = None if undamaged else resume(stripped, layout, odds, weighed)
+    stream = decode_stream(stripped, layout, intervals, resumed)
     if stream.bit_start.size == 0:
         return None
     layouts = component_layouts(structure, frame, scan, space)
@@ -60,7 +72,9 @@ def read_scan(
     hit = np.zeros(start.size, np.bool_)
     for part in bad:
         hit |= (start < 8 * part.end) & (end > 8 * part.start)
-    evidence = _evidence(stream, layout, layouts, intervals, hit, ends=ends)
+    parts, _ = split(intervals, resumed)
+    symbols = of_mcus(weigh(stripped, parts, layout.mcus, layout, odds), stream.bit_start, stream.bit_end)
+    evidence = _evidence(stream, layout, layouts, intervals, hit, symbols, ends=ends)
     return Reading(frame, scan, layouts, stream, evidence, start, end)
 
 
@@ -70,6 +84,7 @@ def _evidence(
     layouts: Sequence[ComponentLayout],
     intervals: Intervals,
     hit: NDArray[np.bool_],
+    symbols: Soundness,
     *,
     ends: bool,
 ) -> Evidence:
@@ -84,6 +99,7 @@ def _evidence(
     begun = (stream.interval[first] == number) & (stream.bit_start[first] == first_bit[number])
     forced[first[begun]] = first_mcu[number[begun]]
     plain, closed = contrast(left)
+    left[1:][stream.fresh[1:] & (forced[1:] < 0)] += BEGUN
     limit = np.append(first_mcu[1:], layout.mcus)[stream.interval]
     return Evidence(
         borders=borders,
@@ -101,5 +117,6 @@ def _evidence(
         hit=hit,
         plain=plain,
         closed=closed,
+        soundness=symbols,
         anchored=bool(forced[0] >= 0),
     )

@@ -6,14 +6,17 @@ edge, row by row, no single decision is worth revising; all of them together are
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jpegrescue.align.evidence import Evidence
+from jpegrescue.align.frame import framed
 from jpegrescue.align.place import Placement, Run, rated
 from jpegrescue.align.slips import REACH, Slip, better
 from jpegrescue.score.plausibility import NAT
+from jpegrescue.score.soundness import GARBLED
 
 WORTH, PROMISING = 10 * NAT, 2 * NAT
 ROUNDS, TRIED = 8, 6
@@ -26,18 +29,33 @@ def settled(evidence: Evidence, placement: Placement) -> Placement:
     if not placement.contested:
         return placement
     path = placement.path
+    worth = path.odds + framed(evidence, path.runs)
     reach = max(REACH, min(evidence.width // 2, LOOKED_AT // evidence.count))
     for _ in range(ROUNDS):
-        tried = [slip for slip in better(evidence, path.runs, reach)[:TRIED] if slip.odds >= PROMISING]
-        moved = [rated(evidence, _moved(evidence, path.runs, slip)) for slip in tried]
-        best = max(moved, key=lambda other: other.odds, default=path)
-        if best.odds < path.odds + WORTH:
+        parts = _parts(evidence, path.runs)
+        found = [better(evidence, parts, reach, framed=framed)[:TRIED] for framed in (True, False)]
+        tried = [slip for slips in found for slip in slips if slip.odds >= PROMISING]
+        moved = [rated(evidence, _moved(evidence, parts, slip)) for slip in tried]
+        worths = [other.odds + framed(evidence, other.runs) for other in moved]
+        if max(worths, default=worth) < worth + WORTH or not moved:
             break
-        path = best
+        worth = max(worths)
+        path = moved[worths.index(worth)]
     if path is placement.path:
         return placement
     stays = _shifts(path.runs, evidence.count) == _shifts(placement.path.runs, evidence.count)
     return replace(placement, path=path, lead=np.where(stays, placement.lead, 0))
+
+
+def _parts(evidence: Evidence, runs: Sequence[Run]) -> list[Run]:
+    """Runs cut wherever symbols say that an error lies inside: what is behind it may belong elsewhere."""
+    garbled = evidence.soundness.dip < GARBLED
+    begins = np.flatnonzero(garbled[1:] & ~garbled[:-1]) + 1
+    parts = []
+    for run in runs:
+        bounds = [run.start, *begins[(begins > run.start) & (begins < run.stop)].tolist(), run.stop]
+        parts += [Run(start, stop, run.shift) for start, stop in pairwise(bounds)]
+    return parts
 
 
 def _moved(evidence: Evidence, runs: Sequence[Run], slip: Slip) -> list[Run]:

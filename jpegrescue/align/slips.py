@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from jpegrescue.align import _kernels_slips as kernels
 from jpegrescue.align._kernels_path import NOWHERE, SEAM_ALIKE, SEAM_LEAST, SEAM_MOST
 from jpegrescue.align.evidence import Evidence
+from jpegrescue.align.frame import cost_of_moves, frame_odds
 from jpegrescue.align.place import AT_END, Run, gains
 from jpegrescue.score.plausibility import NAT
 
@@ -55,9 +56,12 @@ def slips(evidence: Evidence, runs: Sequence[Run]) -> NDArray[np.int64]:
     return _looked_for(evidence, runs, _moves(evidence.width, REACH), each=True)[0]
 
 
-def better(evidence: Evidence, runs: Sequence[Run], reach: int) -> list[Slip]:
-    """Sets of runs that are likelier elsewhere, up to `reach` columns or some rows away, the likeliest first."""
-    return _looked_for(evidence, runs, _moves(evidence.width, reach), each=False)[1]
+def better(evidence: Evidence, runs: Sequence[Run], reach: int, *, framed: bool) -> list[Slip]:
+    """Sets of runs that are likelier elsewhere, up to `reach` columns or some rows away, the likeliest first.
+
+    `framed`: whether the margins have a say, which may lie wrong themselves.
+    """
+    return _looked_for(evidence, runs, _moves(evidence.width, reach), each=False, framed=framed)[1]
 
 
 def _moves(width: int, reach: int) -> NDArray[np.int64]:
@@ -68,13 +72,13 @@ def _moves(width: int, reach: int) -> NDArray[np.int64]:
 
 
 def _looked_for(
-    evidence: Evidence, runs: Sequence[Run], moves: NDArray[np.int64], *, each: bool
+    evidence: Evidence, runs: Sequence[Run], moves: NDArray[np.int64], *, each: bool, framed: bool = True
 ) -> tuple[NDArray[np.int64], list[Slip]]:
     odds = np.full(len(runs), NEVER)
     found: list[Slip] = []
     if not runs:
         return odds, found
-    costs = _costs(evidence, runs, moves)
+    costs = _costs(evidence, runs, moves, framed=framed)
     count, pairs = len(runs), costs.upper.size
     every, fast, loose = np.arange(count), np.full(count, count), np.full(count, count + 1)
     tail = np.concatenate((costs.upper, costs.lower, fast, every, every, loose))
@@ -110,7 +114,7 @@ def _capacities(costs: _Costs, index: int) -> tuple[NDArray[np.int64], NDArray[n
     return cut * (to_lower - over), cut * (to_upper + over), alone
 
 
-def _costs(evidence: Evidence, runs: Sequence[Run], moves: NDArray[np.int64]) -> _Costs:
+def _costs(evidence: Evidence, runs: Sequence[Run], moves: NDArray[np.int64], *, framed: bool) -> _Costs:
     count = len(runs)
     path = np.array([(run.start, run.stop, run.shift) for run in runs], np.int64)
     _, offsets = gains(evidence, runs)
@@ -119,7 +123,7 @@ def _costs(evidence: Evidence, runs: Sequence[Run], moves: NDArray[np.int64]) ->
         at[run.start + run.shift : run.stop + run.shift] = np.arange(run.start, run.stop)
         owner[run.start + run.shift : run.stop + run.shift] = index
     pairs = _meeting(owner, count, evidence.width, moves)
-    together, alone = np.zeros((pairs.size, moves.size), np.int64), _seams(evidence, runs, moves)
+    together, alone = np.zeros((pairs.size, moves.size), np.int64), _seams(evidence, runs, moves, framed=framed)
     given = evidence.for_paths()
     kernels.borders(*given, evidence.width, path, offsets, at, owner, moves, pairs, together, alone)
     usual, (behind, ahead, both) = np.zeros(count, np.int64), np.zeros((3, count, moves.size), np.int64)
@@ -169,7 +173,7 @@ def _at_end(evidence: Evidence, last: Run, moves: NDArray[np.int64]) -> NDArray[
     return cost
 
 
-def _seams(evidence: Evidence, runs: Sequence[Run], moves: NDArray[np.int64]) -> NDArray[np.int64]:
+def _seams(evidence: Evidence, runs: Sequence[Run], moves: NDArray[np.int64], *, framed: bool) -> NDArray[np.int64]:
     """What it costs that other pairs of MCUs come to lie at the margins of the picture, int64 (runs, moves).
 
     Margins that are alike count as neighbours do, whichever they are, but no pair of them for more than it may.
@@ -184,5 +188,7 @@ def _seams(evidence: Evidence, runs: Sequence[Run], moves: NDArray[np.int64]) ->
             now[kind, number], then[kind, number] = told[0], told[-moves % evidence.width]
     lost = then[0] - np.where(then[1].sum(axis=0) < SEAM_ALIKE, 0, then[1])
     lost -= (now[0] - (0 if now[1].sum() < SEAM_ALIKE else now[1]))[:, None]
+    if framed:
+        lost += cost_of_moves(evidence, runs, moves, frame_odds(evidence, runs))
     tempered: NDArray[np.int64] = 7 * lost // 10
     return tempered

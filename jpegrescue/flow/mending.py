@@ -17,6 +17,7 @@ from jpegrescue.model.evidence import ByteRange
 from jpegrescue.model.jpeg import JpegStructure
 from jpegrescue.model.repair import Repair, VerifiedRange
 from jpegrescue.repair.change import Change
+from jpegrescue.repair.headers import HeaderChange, mend_header
 from jpegrescue.repair.repair import EFFORTS, Repaired, StructureOf, repair
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, Flippable, Part, PlainBits
@@ -49,22 +50,18 @@ def mend(found: FoundFile, structure_of: StructureOf, *, effort: EffortName, job
 
     `structure_of`: what to make of its bytes; `effort`: name in `repair.EFFORTS`; `jobs`: threads.
     """
-    stored, encrypted = found.stored, found.stored is not None
+    stored = found.stored
     file: Flippable = PlainBits(np.frombuffer(found.data, np.uint8)) if stored is None else stored.open()
     with _pool(jobs) as pool:
-        outcome = repair(file, structure_of, pool, EFFORTS[effort], encrypted=encrypted)
+        changes, outcome = _searched(file, structure_of, pool, effort)
         structure = structure_of(file.plain) if outcome is None else outcome.structure
-        previews = [
-            (part, inner)
-            for thumbnail in structure.thumbnails
-            if thumbnail.kind != RAW_PREVIEW
-            for part in [Part(file, thumbnail.start, min(thumbnail.end, file.plain.size))]
-            if (inner := repair(part, parse, pool, EFFORTS[effort], encrypted=encrypted)) is not None
-        ]
-    flipped = outcome is not None or any(inner.flipped for _, inner in previews)
-    if not flipped:
+        for thumbnail in structure.thumbnails:
+            if thumbnail.kind != RAW_PREVIEW:
+                part = Part(file, thumbnail.start, min(thumbnail.end, file.plain.size))
+                inner, _ = _searched(part, parse, pool, effort)
+                changes |= {part.outer(flip): change for flip, change in inner.items()}
+    if outcome is None and not changes:
         return None
-    changes = _changes(outcome, previews)
     size, end = _extent(file, found) if changes else (len(found.data), found.end)
     origin = found.runs[0].start if stored is None else stored.offset + BLOCK * (stored.start // BLOCK)
     data = file.plain[:size].copy()
@@ -72,7 +69,7 @@ def mend(found: FoundFile, structure_of: StructureOf, *, effort: EffortName, job
         data=data,
         end=end,
         structure=structure_of(data),
-        repairs=tuple(_repairs(changes, file, origin, encrypted=encrypted)),
+        repairs=tuple(_repairs(changes, file, origin)),
         verified=tuple(_verified(outcome, size)) if outcome is not None else (),
         exact=outcome is not None and outcome.verdict.exact,
         contradicted=outcome is not None and outcome.verdict.risk >= 1,
@@ -94,33 +91,33 @@ def _extent(file: Flippable, found: FoundFile) -> tuple[int, str]:
     return (len(found.data), found.end) if carved is None else (carved.runs[-1].end, carved.end)
 
 
-def _changes(outcome: Repaired | None, previews: list[tuple[Part, Repaired]]) -> dict[int, Change]:
-    """What every flipped bit of the file belongs to."""
-    changes = {} if outcome is None else _kept(outcome)
-    for part, inner in previews:
-        changes |= {part.outer(flip): change for flip, change in _kept(inner).items()}
-    return changes
+def _searched(
+    file: Flippable, structure_of: StructureOf, pool: Executor, effort: EffortName
+) -> tuple[dict[int, Change | HeaderChange], Repaired | None]:
+    """What every bit that is flipped now belongs to, and what came of the scan."""
+    headers = mend_header(file) if file.garbles else ()
+    outcome = repair(file, structure_of, pool, EFFORTS[effort], damaged=bool(headers))
+    changes: dict[int, Change | HeaderChange] = {flip: change for change in headers for flip in change.flips}
+    if outcome is not None:
+        changes |= {flip: change for change in outcome.changes for flip in change.flips if flip in outcome.flipped}
+    return changes, outcome
 
 
-def _kept(outcome: Repaired) -> dict[int, Change]:
-    return {flip: change for change in outcome.changes for flip in change.flips if flip in outcome.flipped}
-
-
-def _repairs(changes: dict[int, Change], file: Flippable, origin: int, *, encrypted: bool) -> Iterator[Repair]:
+def _repairs(changes: dict[int, Change | HeaderChange], file: Flippable, origin: int) -> Iterator[Repair]:
     for flip, change in sorted(changes.items()):
         block = flip // BITS
         start, end = BLOCK * block - file.lead, BLOCK * (block + 2) - file.lead
-        if not encrypted:
+        if not file.garbles:
             start, end = flip >> 3, (flip >> 3) + 1
         yield Repair(
             evidence_byte=origin + (flip >> 3),
             evidence_bit=8 * origin + flip,
-            cipher_block=origin + BLOCK * block if encrypted else None,
+            cipher_block=origin + BLOCK * block if file.garbles else None,
             start=max(start, 0),
             end=min(end, file.plain.size),
             gain=round(change.gain / NAT, 2),
             margin=round(change.margin / NAT, 2),
-            mcus=max(change.last - change.first, 1),
+            mcus=0 if isinstance(change, HeaderChange) else max(change.last - change.first, 1),
         )
 
 

@@ -25,11 +25,11 @@ def usual_quantisation(structure: JpegStructure) -> bool:
     if structure.frame is None:
         return False
     used = {structure.quantisation[component.quantisation] for component in structure.frame.components}
-    return used <= _usual()
+    return used <= usual_tables()
 
 
 @cache
-def _usual() -> frozenset[tuple[int, ...] | None]:
+def usual_tables() -> frozenset[tuple[int, ...] | None]:
     """In zigzag order, by the rule of libjpeg (`jpeg_quality_scaling`)."""
     tables = []
     for base in (_LUMINANCE, _CHROMINANCE):

@@ -27,7 +27,7 @@ from jpegrescue.repair.repair import EFFORTS, repair
 from jpegrescue.repair.search import block_odds
 from jpegrescue.repair.track import follow, plan_scan
 from jpegrescue.score.plausibility import NAT
-from jpegrescue.source.crypt.flips import BITS, Ciphertext
+from jpegrescue.source.crypt.flips import BITS, Ciphertext, Flippable, PlainBits
 from jpegrescue.source.crypt.sector import BLOCK, SectorCipher
 from jpegrescue.source.crypt.spec import parse_spec
 from jpegrescue.source.keys import Key
@@ -37,7 +37,7 @@ PICTURES = 400
 QUALITIES = (60, 75, 75, 85, 90, 95, 97)
 RATES = (3e-6, 1e-5, 1e-5, 3e-5, 1e-4)
 RESTARTS = (0, 0, 0, 0, 8, 40)
-CIPHERS = ("aes-cbc-essiv:sha256", "aes-xts-plain64")
+CIPHERS = ("aes-cbc-essiv:sha256", "aes-xts-plain64", None)
 KEY = Key(bytes(range(32)))
 NEAR_PAIRS, NEAR = 4, (0, 0, 1, 1, 2)  # every how many pictures have two errors so many blocks apart
 SAMPLE_BLOCKS = 40
@@ -49,12 +49,13 @@ THRESHOLDS = (0.5, 0.8, 0.9, 0.95, 0.97, 0.99)
 class Material:
     """What one picture teaches.
 
-    `weighed`, `left`: float64 (n, features), of changes that were weighed, and of those that were left at the end;
-    `weighed_right`, `left_right`: bool (n,), whether they undo errors; `sound`, `garbled`: float64, nats of sound
-    blocks in their order, and of garbled ones; `counted`: int64 (2,), how many of these leave the number of MCUs as it
-    is, of how many where that is known.
+    `garbles`: whether it was encrypted; `weighed`, `left`: float64 (n, features), of changes that were weighed, and of
+    those that were left at the end; `weighed_right`, `left_right`: bool (n,), whether they undo errors; `sound`,
+    `garbled`: float64, nats of sound blocks in their order, and of garbled ones; `counted`: int64 (2,), how many of
+    these leave the number of MCUs as it is, of how many where that is known.
     """
 
+    garbles: bool
     weighed: NDArray[np.float64]
     weighed_right: NDArray[np.bool_]
     left: NDArray[np.float64]
@@ -64,14 +65,13 @@ class Material:
     counted: NDArray[np.int64]
 
 
-def examine(jpeg: bytes, cipher: SectorCipher, rate: float, pair: bool, rng: np.random.Generator) -> Material | None:
+def examine(
+    jpeg: bytes, cipher: SectorCipher | None, rate: float, pair: bool, rng: np.random.Generator
+) -> Material | None:
     """Damage a picture, repair it, and see what was right; `None` where nothing was searched."""
-    whole = np.frombuffer(cipher.encrypt(jpeg + bytes(-len(jpeg) % cipher.sector_size), 0), np.uint8)
     scan = parse(np.frombuffer(jpeg, np.uint8)).scans[0]
     errors = _errors(scan.start, scan.end, rate, pair, rng)
-    raw = whole.copy()
-    np.bitwise_xor.at(raw, errors >> 3, np.uint8(128) >> (errors & 7).astype(np.uint8))
-    file, wrong = Ciphertext(cipher, raw, 0, 0, len(jpeg)), frozenset(errors.tolist())
+    file, wrong = _stored(jpeg, cipher, errors), frozenset(errors.tolist())
     seen: dict[tuple[object, ...], tuple[Change, bool]] = {}
 
     def watch(changes: list[Change], flipped: frozenset[int]) -> None:
@@ -79,12 +79,13 @@ def examine(jpeg: bytes, cipher: SectorCipher, rate: float, pair: bool, rng: np.
             key = change.flips, change.gain // NAT, change.margin // NAT
             seen[key] = change, _right(change, flipped, wrong)
 
-    repaired = repair(file, parse, Here(), EFFORTS["normal"], encrypted=True, watch=watch)
+    repaired = repair(file, parse, Here(), EFFORTS["normal"], watch=watch)
     if repaired is None or not seen:
         return None
     left = [change for change in repaired.left if not repaired.flipped.issuperset(change.flips)]
-    sound, garbled, counted = _looks(Ciphertext(cipher, whole.copy(), 0, 0, len(jpeg)), rng)
+    sound, garbled, counted = _looks(_stored(jpeg, cipher, np.zeros(0, np.int64)), rng)
     return Material(
+        garbles=file.garbles,
         weighed=np.stack([described(change) for change, _ in seen.values()]),
         weighed_right=np.array([right for _, right in seen.values()]),
         left=np.array([described_left(change) for change in left]).reshape(-1, LEFT_WEIGHTS.size),
@@ -93,6 +94,15 @@ def examine(jpeg: bytes, cipher: SectorCipher, rate: float, pair: bool, rng: np.
         garbled=garbled,
         counted=counted,
     )
+
+
+def _stored(jpeg: bytes, cipher: SectorCipher | None, errors: NDArray[np.int64]) -> Flippable:
+    """The file as it lies on the medium, with errors."""
+    padded = b"" if cipher is None else bytes(-len(jpeg) % cipher.sector_size)
+    stored = jpeg if cipher is None else cipher.encrypt(jpeg + padded, 0)
+    raw = np.frombuffer(stored, np.uint8).copy()
+    np.bitwise_xor.at(raw, errors >> 3, np.uint8(128) >> (errors & 7).astype(np.uint8))
+    return PlainBits(raw) if cipher is None else Ciphertext(cipher, raw, 0, 0, len(jpeg))
 
 
 def _errors(start: int, end: int, rate: float, pair: bool, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -111,7 +121,7 @@ def _right(change: Change, flipped: frozenset[int], wrong: frozenset[int]) -> bo
 
 
 def _looks(
-    file: Ciphertext, rng: np.random.Generator
+    file: Flippable, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Nats of the blocks of a sound file, and of some of them with each of their bits flipped."""
     plan = plan_scan(file.plain, parse(file.plain))
@@ -135,8 +145,8 @@ def _made(folders: list[Path], pictures: int) -> Iterator[Material]:
     rng = np.random.default_rng(SEED)
     for number, index in enumerate(rng.permutation(len(found))[:pictures]):
         jpeg = encoded(found[index], rng, QUALITIES, int(rng.choice(RESTARTS)))
-        spec = parse_spec(CIPHERS[int(rng.integers(len(CIPHERS)))])
-        cipher = SectorCipher(spec, KEY)
+        name = CIPHERS[int(rng.integers(len(CIPHERS)))]
+        cipher = None if name is None else SectorCipher(parse_spec(name), KEY)
         material = examine(jpeg, cipher, float(rng.choice(RATES)), number % NEAR_PAIRS == 0, rng)
         if material is not None:
             yield material
@@ -182,7 +192,11 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=PICTURES)
     arguments = parser.parse_args()
     made = list(_made(arguments.folders, arguments.pictures))
-    _report_fit("WEIGHTS", [each.weighed for each in made], [each.weighed_right for each in made])
+    for garbles in (False, True):
+        some = [each for each in made if each.garbles == garbles]
+        title = f"WEIGHTS[{int(garbles)}]"
+        _report_fit(title, [each.weighed for each in some], [each.weighed_right for each in some])
+    made = [each for each in made if each.garbles]
     _report_fit("LEFT_WEIGHTS", [each.left for each in made], [each.left_right for each in made])
     garbled = np.concatenate([each.garbled for each in made])
     _report_odds("ONE", garbled, np.concatenate([each.sound for each in made]))

@@ -43,7 +43,7 @@ _MISSED_LENGTH = -10 * NAT
 _SOI_BYTES = b"\xff\xd8"
 _TRACED = 3  # likeliest ends of a chain of which it is asked whether all fits
 _NATURAL = 1028
-_PLACES_MOST, _IMAGES_MOST, _LEAPS_MOST = 4096, 64, 64  # more than a header has: what is hostile shall not take hours
+_PLACES_MOST, _IMAGES_MOST, _LEAPS_MOST = 4096, 64, 16  # more than a header has: what is hostile shall not take hours
 _Best = dict[int, tuple[int, int, bool]]
 """By offset: value of the best way there, the place it comes from (see `Chain._traced`), whether over a break."""
 _SEEN = re.compile(rb"\xff\xd8\xff")
@@ -99,6 +99,7 @@ class Chain:
         self._scans: dict[int, int] = {}
         self._embedded: dict[int, int | None] = {}
         self._known_ways: dict[int, list[tuple[int, int]]] = {}
+        self._images = [found.start() for found in islice(_SEEN.finditer(self._data), _PLACES_MOST)]
         self._links: frozenset[int] | None = None
         begins = self._data[:2] == _SOI_BYTES
         self.stands = self._read(self._data, self._nodes, 2 if begins else 0, _SOI if begins else 0, ())
@@ -177,7 +178,7 @@ class Chain:
         if 0 < behind <= place and place in self._known_ways:
             return self._known_ways[place]
         ways = _ways(data, place, known)
-        if behind == 0:
+        if place >= behind:
             self._known_ways[place] = ways
         return ways
 
@@ -193,12 +194,13 @@ class Chain:
         hidden = low
         first, last = bisect_left(nodes, max(low, place + 2)), bisect_left(nodes, low + _SKIPPED)
         chained = self._chained()
-        images = [found.start() for found in islice(_SEEN.finditer(data, low, low + _SKIPPED), _IMAGES_MOST)]
+        images = self._images[bisect_left(self._images, low) :][:_IMAGES_MOST]
+        seen = 0
         for node in nodes[first:last]:
-            while images and images[0] < node:
-                image = images.pop(0)
-                if image >= hidden:
-                    hidden = self._image_end(image) or len(data)
+            while seen < len(images) and images[seen] < node:
+                if images[seen] >= hidden:
+                    hidden = self._image_end(images[seen]) or len(data)
+                seen += 1
             old = node >= behind and node not in chained
             if not old and node >= hidden and value > best.get(node, (NEVER,))[0]:
                 best[node] = (value, place if worth == 0 else -2 - place, True)

@@ -15,9 +15,16 @@ PICTURE_MOST, PICTURE_LEAST = 200 * NAT, -20 * NAT  # that the picture counts fo
 POOR = 6.0  # nats of a repaired block in which two other bits may have flipped as well
 FEATURES = 17
 WEIGHTS = np.array([
-    -3.828, 0.390, -0.600, 0.887, 0.281, 0.858, 0.044, 1.640, 1.319, 1.371, 0.222,
-    1.135, 0.077, -5.661, 0.965, -0.170, -0.430,
+    [
+        -3.828, 0.390, -0.600, 0.887, 0.281, 0.858, 0.044, 1.640, 1.319, 1.371, 0.222,
+        1.135, 0.077, -5.661, 0.965, -0.170, -0.430,
+    ],
+    [
+        -3.828, 0.390, -0.600, 0.887, 0.281, 0.858, 0.044, 1.640, 1.319, 1.371, 0.222,
+        1.135, 0.077, -5.661, 0.965, -0.170, -0.430,
+    ],
 ])  # fmt: skip
+"""Of files that lie as they are, and of those that were decrypted."""
 LEFT_WEIGHTS = np.array([-0.635, 0.906, 1.928, 0.030])
 WEIGHT_MOST = 30.0
 
@@ -52,7 +59,8 @@ class Change:
     `flips`: the bits, counted from the file's first block on; `gain`, `margin`: 1/NAT nat, with what each flip costs,
     over the scan as it stands and over the second best; `picture`: of it, what the picture's borders say; `threat`: the
     most that any option of the block gains if a picture can speak against it by so much only; `miscounted`: the same of
-    options that would lead to a wrong number of MCUs; others as in `Option`.
+    options that would lead to a wrong number of MCUs; `garbles`: whether a flipped bit garbles a whole block; others as
+    in `Option`.
     """
 
     flips: tuple[int, ...]
@@ -62,6 +70,7 @@ class Change:
     picture: int
     threat: int
     miscounted: int
+    garbles: bool
     own: int
     better: int
     counts: int
@@ -71,7 +80,7 @@ class Change:
     @property
     def likely(self) -> float:
         """Probability that it undoes errors."""
-        return _chance(float(described(self) @ WEIGHTS))
+        return _chance(_weight(self))
 
     @property
     def left(self) -> float:
@@ -109,8 +118,12 @@ def described(change: Change) -> NDArray[np.float64]:
 
 def described_left(change: Change) -> NDArray[np.float64]:
     """Features of a change that was not made in the end, float64 (4,)."""
-    weight, threat = float(described(change) @ WEIGHTS), change.threat / NAT
-    return np.array([1.0, _between(weight, -10, 3), _between(threat, -20, 0), _between(threat, 0, 20)])
+    threat = change.threat / NAT
+    return np.array([1.0, _between(_weight(change), -10, 3), _between(threat, -20, 0), _between(threat, 0, 20)])
+
+
+def _weight(change: Change) -> float:
+    return float(described(change) @ WEIGHTS[int(change.garbles)])
 
 
 def _chance(weight: float) -> float:

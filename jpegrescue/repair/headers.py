@@ -74,19 +74,24 @@ class _Found:
 def mend_header(file: Flippable) -> tuple[HeaderChange, ...]:
     """Undo flipped bits in what precedes the first scan of `file`, in the order of finding.
 
-    Blocks of which nothing depends are left alone, and so is a header that looks sound and decodes to a photo.
+    A header that looks sound and decodes to a photo is left alone. So are, in the end, blocks in which something is odd
+    whatever single bit is flipped: two may be.
     """
     changes: list[HeaderChange] = []
     tried: set[int] = set()
+    search = _Search(file)
     while len(changes) < ERRORS_MOST:
-        search = _Search(file)
         found = search.best(tried) or search.best_beside(tried)
         if found is None:
             break
         file.flip(found.flip)
         tried.add(found.flip)
         changes.append(HeaderChange((found.flip,), found.gain, found.margin))
-    return tuple(changes)
+        search = _Search(file)
+    wrong = [change for change in changes if search.is_odd(change.flips[0] // BITS)]
+    for change in wrong:
+        file.flip(change.flips[0])
+    return tuple(change for change in changes if change not in wrong)
 
 
 class _Search:
@@ -193,6 +198,14 @@ class _Search:
         if scan is not None and not self._stands.photo:
             ranges.append((scan - BEFORE_SCAN, scan))
         return self._blocks(ranges)
+
+    def is_odd(self, block: int) -> bool:
+        """Whether something is odd yet in a block or the next, so that it was not the right bit of it that flipped."""
+        reading = self._stands.reading
+        ranges = [(place, place + _MARKER_AND_LENGTH) for place in reading.breaks]
+        ranges += [_telling(step) for step in reading.steps if not self._chain.is_sound(step)]
+        low = block_offset(block, self._file.lead)
+        return any(low < end and start < low + 2 * BLOCK for start, end in ranges)
 
     def _all_blocks(self) -> list[int]:
         """Blocks of everything that the scan or the chain depends on."""

@@ -19,7 +19,7 @@ from jpegrescue.source.crypt.flips import BITS, Flippable
 from jpegrescue.source.crypt.sector import BLOCK
 
 LOOKED_AT = 1 << 18  # bytes of a file
-BLOCKS_MOST = 64
+BLOCKS_MOST = 24  # that are least like what is around them
 PERIODS = (1, 2, 4, 12)
 NEAR, FAR = 24, 96  # bytes on either side that foretell a block
 WORTH = 20.0  # nats that a block must be foretold by
@@ -48,8 +48,9 @@ def likely_flips(file: Flippable, payloads: Sequence[tuple[int, int]]) -> Iterat
     `payloads`: byte ranges of the file that nothing else is known of.
     """
     ranges = [part for low, high in payloads for part in _unembedded(file.plain, low, min(high, LOOKED_AT))]
-    blocks = [(block, low, high) for low, high in ranges for block in _unlike(file, low, high)]
-    for block, low, high in blocks[:BLOCKS_MOST]:
+    blocks = [(lack, block, low, high) for low, high in ranges for lack, block in _unlike(file, low, high)]
+    worst = sorted(blocks, reverse=True)[:BLOCKS_MOST]
+    for _, block, low, high in sorted(worst, key=lambda found: found[1]):
         found = _best(file, block, low, high)
         if found is not None:
             yield found
@@ -67,8 +68,8 @@ def _unembedded(data: NDArray[np.uint8], low: int, high: int) -> Iterator[tuple[
         low = high if end is None else max(end, low + image + 1)
 
 
-def _unlike(file: Flippable, low: int, high: int) -> list[int]:
-    """Blocks wholly in `[low, high)` in which less recurs than around them."""
+def _unlike(file: Flippable, low: int, high: int) -> list[tuple[float, int]]:
+    """Blocks wholly in `[low, high)` in which less recurs than around them, and how much less."""
     first, last = -(-(low + file.lead) // BLOCK), (high + file.lead) // BLOCK
     if last - first < 3:
         return []
@@ -76,14 +77,13 @@ def _unlike(file: Flippable, low: int, high: int) -> list[int]:
     piece = file.plain[start : start + BLOCK * (last - first)]
     text = (piece >= 0x20) & (piece < 0x7F)
     features = [(_recurring(piece, period), _RECURRING) for period in PERIODS]
-    found = np.zeros(last - first, np.bool_)
+    lack = np.zeros(last - first)
     for feature, (least, most) in [*features, (text, _TEXT)]:
         share = feature.reshape(-1, BLOCK).mean(axis=1)
         padded = np.pad(share, 3, "edge")
         usual = np.median([padded[i : i + share.size] for i in (0, 1, 2, 4, 5, 6)], axis=0)
-        found |= (usual > least) & (share < most * usual)
-    chosen: list[int] = (np.flatnonzero(found) + first).tolist()
-    return chosen
+        lack = np.maximum(lack, np.where((usual > least) & (share < most * usual), usual - share, 0.0))
+    return [(float(lack[k]), first + k) for k in np.flatnonzero(lack).tolist()]
 
 
 def _recurring(piece: NDArray[np.uint8], period: int) -> NDArray[np.bool_]:

@@ -27,13 +27,14 @@ from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, Flippable
 from jpegrescue.source.crypt.sector import BLOCK
 
-UNUSUAL, ODD = -8.0, -3.0
+UNUSUAL, ODD = -10.0, -3.0
 """Nats of a block, before odds are calibrated to the file and then, below which bits are tried in a file that seems
 undamaged otherwise: a third of all errors in cipher blocks leave one that decodes to its end."""
 GARBLED = 0.0  # nats of a block that two flipped bits may lie in: one in 400 garbled ones has more
 SURE, LIKELY = 0.95, 0.8  # probability of a change that is made at once, and when nothing surer is left
+DAMAGED, IN_THE_CLEAR = 0.98, 0.999  # the same in a file that shows no damage otherwise, and in one without a cipher
 RATE_LEAST = 1e-5
-BLOCKS_BEFORE = 2
+BLOCKS_BEFORE = 1
 WORTH_A_LOOK, LAST_LOOK = -2 * NAT, -10 * NAT  # gain from which on a picture is looked at
 ROWS_AROUND, BLOCKS_AROUND = 2, 32
 HOPELESS_SHARE = 0.4
@@ -83,13 +84,15 @@ class _Search:
     """A search under way.
 
     `stirred`: blocks that the last pass changed; `paired`: what two flips can do in garbled stretches; `looked`: in how
-    many of them that was asked; `cleared`: looks of blocks whose single bits gain nothing.
+    many of them that was asked; `least`: probability of changes to be made, at first and in the end; `cleared`: looks
+    of blocks whose single bits gain nothing.
     """
 
     file: Flippable
     effort: Effort
     pool: Executor
     surroundings: Surroundings
+    least: tuple[float, float]
     watch: Watch | None = None
     changes: list[Change] = field(default_factory=list)
     flipped: frozenset[int] = frozenset()
@@ -180,7 +183,7 @@ class _Search:
 
     def weigh(self, track: Track, found: list[list[Option]]) -> list[Change]:
         """What of it is worth a look."""
-        weighed = weigh_up(track, self.surroundings, self.file.plain, found, WORTH_A_LOOK)
+        weighed = weigh_up(track, self.surroundings, self.file, found, WORTH_A_LOOK)
         if self.watch is not None:
             self.watch(weighed, self.flipped)
         return weighed
@@ -190,7 +193,7 @@ class _Search:
         new = [
             change
             for change in weighed
-            if change.likely >= least and all(self.turns[flip] < TURNS for flip in change.flips)
+            if change.gain > 0 and change.likely >= least and all(self.turns[flip] < TURNS for flip in change.flips)
         ]
         for change in new:
             for flip in change.flips:
@@ -214,7 +217,7 @@ def repair(
     pool: Executor,
     effort: Effort,
     *,
-    encrypted: bool,
+    damaged: bool = False,
     watch: Watch | None = None,
 ) -> Repaired | None:
     """Search `file` for flipped bits and undo them in it; `None` where there is no scan to search, or no need to.
@@ -224,12 +227,12 @@ def repair(
         structure_of: what to make of its bytes as they stand.
         pool: runs candidates side by side.
         effort: how far to go.
-        encrypted: whether a flipped bit garbles a whole block.
+        damaged: whether it is known to be, by its header; otherwise a scan without signs of damage is left alone.
         watch: told of all that is weighed, and of what is flipped by then.
     """
     structure = structure_of(file.plain)
     seen = quick_look(file.plain, structure)
-    if seen is None or (seen.counted and not suspects(block_odds(seen, file), UNUSUAL)):
+    if seen is None or (seen.counted and not damaged and not suspects(block_odds(seen, file), UNUSUAL)):
         return None
     plan = plan_scan(file.plain, structure)
     if plan is None:
@@ -237,9 +240,10 @@ def repair(
     track = follow(file.plain, plan)
     if _hopeless(track):
         return None
-    search = _Search(file, effort, pool, look_around(track, file.plain, structure), watch)
+    least = (SURE, LIKELY) if file.garbles else (IN_THE_CLEAR, IN_THE_CLEAR)
+    search = _Search(file, effort, pool, look_around(track, file.plain, structure), least, watch)
     flipped, left = True, list[list[Option]]()
-    if seen.counted and not _looks_damaged(search, track):
+    if seen.counted and not damaged and not _looks_damaged(search, track):
         return None
     for _ in range(effort.passes):
         flipped, left = _pass(search, track)
@@ -249,7 +253,7 @@ def repair(
         plan = _plan_again(plan, file.plain, structure)
         track = follow(file.plain, plan)
     settled = not flipped
-    unsolved = weigh_each(track, search.surroundings, file.plain, left, LAST_LOOK)
+    unsolved = weigh_each(track, search.surroundings, file, left, LAST_LOOK)
     judged = judge(
         track,
         file,
@@ -258,7 +262,6 @@ def repair(
         list(search.paired),
         search.rate(track),
         effort.deep,
-        encrypted=encrypted,
     )
     # a search that was cut short has not looked at what its last flips led to
     verdict = replace(judged, exact=judged.exact and settled)
@@ -281,7 +284,7 @@ def _looks_damaged(search: _Search, track: Track) -> bool:
     """Whether a flip convinces in a file that decodes to its end."""
     odds = block_odds(track, search.file)
     weighed = search.weigh(track, search.singles(track, odds, suspects(odds, ODD, BLOCKS_BEFORE)))
-    return any(change.likely >= SURE for change in weighed)
+    return any(change.gain > 0 and change.likely >= DAMAGED for change in weighed)
 
 
 def _pass(search: _Search, track: Track) -> tuple[bool, list[list[Option]]]:
@@ -291,22 +294,23 @@ def _pass(search: _Search, track: Track) -> tuple[bool, list[list[Option]]]:
     one block, and all blocks that look the least odd.
     """
     odds = block_odds(track, search.file)
+    sure, likely = search.least
     suspicious = suspects(odds, search.effort.suspicious, BLOCKS_BEFORE)
     near = search.near_changes(track, suspicious)
-    if search.accept(search.weigh(track, search.singles(track, odds, near)), SURE):
+    if search.accept(search.weigh(track, search.singles(track, odds, near)), sure):
         return True, []
     if len(near) < len(suspicious) and search.accept(
-        search.weigh(track, search.singles(track, odds, suspicious)), SURE
+        search.weigh(track, search.singles(track, odds, suspicious)), sure
     ):
         return True, []
     paired = search.pairs(track, odds)
-    if search.accept(search.weigh(track, paired), SURE):
+    if search.accept(search.weigh(track, paired), sure):
         return True, []
     left = search.singles(track, odds, suspects(odds, search.effort.deep, 1))
     swapped = search.swaps(track, odds)
     found = [*left, *paired, *swapped]
     weighed = search.weigh(track, found)
-    return search.accept(weighed, SURE) or search.accept(weighed, LIKELY), found
+    return search.accept(weighed, sure) or search.accept(weighed, likely), found
 
 
 def _plan_again(plan: ScanPlan, data: NDArray[np.uint8], structure: JpegStructure) -> ScanPlan:

@@ -121,7 +121,7 @@ def _counts(track: Track, tried: Tried, k: int) -> int:
 def weigh_up(
     track: Track,
     surroundings: Surroundings,
-    data: NDArray[np.uint8],
+    file: Flippable,
     found: Sequence[Sequence[Option]],
     least: int,
 ) -> list[Change]:
@@ -139,18 +139,18 @@ def weigh_up(
         if best.at in seen or any(best.first <= last and first <= best.last for first, last in taken):
             continue
         seen.add(best.at)
-        change = _compare(track, surroundings, data, [option for option in everything if option.at == best.at])
+        change = _compare(track, surroundings, file, [option for option in everything if option.at == best.at])
         if change.likely >= BELIEVED:
             taken += [(best.first, best.last), (change.first, change.last)]
         best_of.append(change)
     return best_of
 
 
-def _compare(track: Track, surroundings: Surroundings, data: NDArray[np.uint8], rivals: Sequence[Option]) -> Change:
+def _compare(track: Track, surroundings: Surroundings, file: Flippable, rivals: Sequence[Option]) -> Change:
     """The best of the options of one block, by symbols and picture together."""
     first, last = min(option.first for option in rivals), max(option.last for option in rivals)
     patches = [None, *((option.at, option.patch) for option in rivals)]
-    alone, *fits = fit(track, surroundings, data, first, last, patches)
+    alone, *fits = fit(track, surroundings, file.plain, first, last, patches)
     fitting = max(fits)
     totals = [
         option.gain + max(int(PICTURE_SHARE * (seen - fitting)), -PICTURE_MOST)
@@ -177,6 +177,7 @@ def _compare(track: Track, surroundings: Surroundings, data: NDArray[np.uint8], 
         picture=picture,
         threat=max(threats[True], default=NEVER),
         miscounted=max(threats[False], default=NEVER),
+        garbles=file.garbles,
         own=chosen.own,
         better=chosen.better,
         counts=chosen.counts,
@@ -188,9 +189,9 @@ def _compare(track: Track, surroundings: Surroundings, data: NDArray[np.uint8], 
 def weigh_each(
     track: Track,
     surroundings: Surroundings,
-    data: NDArray[np.uint8],
+    file: Flippable,
     found: Sequence[Sequence[Option]],
     least: int,
 ) -> list[Change]:
     """The best change of every block by itself, where it is worth a look, whatever lies beside it."""
-    return [_compare(track, surroundings, data, options) for options in found if options[0].gain >= least]
+    return [_compare(track, surroundings, file, options) for options in found if options[0].gain >= least]

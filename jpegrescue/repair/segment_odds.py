@@ -16,7 +16,7 @@ from jpegrescue.jpeg._kernels_entropy import ZIGZAG
 from jpegrescue.jpeg.markers import APP0, APP1, APP2, APP14, APP15, COM, DHT, DQT, DRI, PROCESS, SOS
 from jpegrescue.jpeg.markers import huffman_counts_valid as is_prefix_code
 from jpegrescue.jpeg.standard import STANDARD_TABLES
-from jpegrescue.jpeg.usual import _usual as usual_tables
+from jpegrescue.jpeg.usual import usual_tables
 from jpegrescue.score.plausibility import NAT
 
 _BYTE = math.log(256)
@@ -145,7 +145,7 @@ def _frame(payload: bytes) -> tuple[float, bool]:
     for at in (1, 3):  # few sides reach 8192, fewer 16384
         value += _chance(payload[at], {high: 1 / 40 if high < 32 else 0.2 / 32 for high in range(64)})
     value += _chance(count, {3: 0.9, 1: 0.08, 4: 0.02})
-    parts = [payload[at : at + 3] for at in range(6, len(payload) - 2, 3)][:4]
+    parts = [payload[at : at + 3] for at in range(6, min(len(payload) - 2, 18), 3)]
     for index, (name, factors, table) in enumerate(parts):
         value += _chance(name, {index + 1: 0.95, index: 0.03, b"RGBK"[index]: 0.02})
         value += _chance(factors, _FACTORS if index == 0 else {0x11: 0.97, 0x22: 0.01, 0x21: 0.01, 0x12: 0.01})
@@ -162,7 +162,7 @@ def _scan(payload: bytes) -> tuple[float, bool]:
     count = payload[0]
     fits = 1 <= count <= 4 and len(payload) == 4 + 2 * count
     value = (_LENGTH if fits else _MISSED) + _chance(count, {3: 0.9, 1: 0.08, 4: 0.02})
-    parts = [payload[at : at + 2] for at in range(1, len(payload) - 4, 2)][:4]
+    parts = [payload[at : at + 2] for at in range(1, min(len(payload) - 4, 9), 2)]
     legal = True
     for index, (name, tables) in enumerate(parts):
         value += _chance(name, {index + 1: 0.95, index: 0.03, b"RGBK"[index]: 0.02})

@@ -73,8 +73,6 @@ def judge(
     paired: Sequence[tuple[int, int]],
     rate: float,
     deep: float,
-    *,
-    encrypted: bool,
 ) -> Verdict:
     """Judge the scan as it stands.
 
@@ -86,7 +84,6 @@ def judge(
         paired: blocks `[first, last]` that were searched for two errors.
         rate: errors per bit.
         deep: nats of a block up to which blocks were searched.
-        encrypted: whether a flipped bit garbles a whole block.
     """
     odds = block_odds(track, file)
     hit = BITS * rate
@@ -109,7 +106,7 @@ def judge(
     miscounted /= 1 + miscounted
     cancelled = CANCEL * (miscounted.sum() ** 2 - (miscounted**2).sum()) / 2
     total = float(risk.sum() + cancelled)
-    exact = encrypted and track.counted and track.plan.ends and total < RISK_MOST
+    exact = file.garbles and track.counted and track.plan.ends and total < RISK_MOST
     return Verdict(exact, total, _ranges(risk > DOUBTFUL, file))
 
 

@@ -16,6 +16,7 @@ SURE = Change(
     picture=30 * NAT,
     threat=90 * NAT,
     miscounted=-1000 * NAT,
+    garbles=True,
     own=15 * NAT,
     better=40 * NAT,
     counts=1,
@@ -25,13 +26,13 @@ SURE = Change(
 
 
 def test_every_feature_has_a_weight() -> None:
-    assert described(SURE).shape == WEIGHTS.shape == (FEATURES,)
+    assert described(SURE).shape == WEIGHTS[1].shape == (FEATURES,)
     assert described_left(SURE).shape == LEFT_WEIGHTS.shape
 
 
 def test_what_speaks_for_a_change_convinces() -> None:
     assert SURE.likely > 0.99
-    assert SURE.likely == pytest.approx(1 / (1 + np.exp(-described(SURE) @ WEIGHTS)))
+    assert SURE.likely == pytest.approx(1 / (1 + np.exp(-described(SURE) @ WEIGHTS[1])))
 
 
 @pytest.mark.parametrize(("field", "value"), [("margin", -20 * NAT), ("own", -30 * NAT), ("better", -20 * NAT)])

@@ -184,3 +184,13 @@ def test_nothing_is_likely_in_ranges_that_are_too_short() -> None:
     file = ciphertext(encoded("coffee"))
 
     assert list(likely_flips(file, [(0, 0), (4, 20), (50, 80)])) == []
+
+
+def test_one_bit_of_two_in_a_block_is_not_enough() -> None:
+    """Another bit made some of a tailor-made table legal, and was kept though the rest stayed odd."""
+    jpeg = optimised(encoded("astronaut"))
+    table = max((s for s in parse(jpeg).segments if s.marker == 0xC4), key=lambda s: s.end - s.offset)
+    for pair in ((19, 71), (97, 98), (3, 60), (30, 120)):
+        bits = [flip_name((table.offset + 40) // BLOCK, bit) for bit in pair]
+
+        assert found(jpeg, bits) == set()

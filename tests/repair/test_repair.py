@@ -27,11 +27,11 @@ KINDS = {
 SMALL = 256, 176
 
 
-def repaired(file: Flippable, effort: str = "normal", threads: int = 1, *, encrypted: bool = True) -> Repaired | None:
+def repaired(file: Flippable, effort: str = "normal", threads: int = 1) -> Repaired | None:
     if threads == 1:
-        return repair(file, parse, Here(), EFFORTS[effort], encrypted=encrypted)
+        return repair(file, parse, Here(), EFFORTS[effort])
     with ThreadPoolExecutor(threads) as pool:
-        return repair(file, parse, pool, EFFORTS[effort], encrypted=encrypted)
+        return repair(file, parse, pool, EFFORTS[effort])
 
 
 def outcome(jpeg: bytes, bits: list[int], cipher: str = CBC, effort: str = "normal") -> tuple[bool, bool]:
@@ -83,7 +83,7 @@ def test_a_search_that_is_cut_short_is_not_exact() -> None:
     outcomes = []
     for passes in (1, 24):
         file = ciphertext(jpeg, [bit], lead=5)
-        found = repair(file, parse, Here(), replace(EFFORTS["normal"], passes=passes), encrypted=True)
+        found = repair(file, parse, Here(), replace(EFFORTS["normal"], passes=passes))
         assert found is not None
         outcomes.append((file.plain.tobytes() == jpeg, found.verdict.exact))
 
@@ -191,7 +191,7 @@ def test_a_plain_file_is_never_exact() -> None:
             data[scan_bit(jpeg.tobytes(), where) >> 3] ^= 4
             file = PlainBits(data)
 
-            found = repaired(file, "quick", encrypted=False)
+            found = repaired(file, "quick")
 
             assert found is None or not found.verdict.exact
             undone += int(found is not None and np.array_equal(file.plain, jpeg))

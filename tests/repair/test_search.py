@@ -134,15 +134,15 @@ def test_one_change_for_each_stretch() -> None:
     blocks = [bit // BITS + near for bit in bits for near in (-1, 0, 1)]
     found = singles(file, track, blocks)
 
-    changes = weigh_up(track, around, file.plain, found, -2 * NAT)
+    changes = weigh_up(track, around, file, found, -2 * NAT)
 
     believed = {flip for change in changes if change.likely >= BELIEVED for flip in change.flips}
     assert believed <= set(bits)
     assert len(believed) >= 2
     spans = sorted((change.first, change.last) for change in changes if change.likely >= BELIEVED)
     assert all(last < first for (_, last), (first, _) in pairwise(spans))
-    assert weigh_up(track, around, file.plain, found, 10_000 * NAT) == []
-    assert weigh_up(track, around, file.plain, [], -2 * NAT) == []
+    assert weigh_up(track, around, file, found, 10_000 * NAT) == []
+    assert weigh_up(track, around, file, [], -2 * NAT) == []
 
 
 def test_in_a_sound_file_nothing_convinces() -> None:
@@ -150,7 +150,7 @@ def test_in_a_sound_file_nothing_convinces() -> None:
     around = look_around(track, file.plain, parse(file.plain))
     found = singles(file, track, list(range(80, file.blocks() - 2, 60)))
 
-    assert not any(change.likely >= BELIEVED for change in weigh_up(track, around, file.plain, found, -30 * NAT))
+    assert not any(change.likely >= BELIEVED for change in weigh_up(track, around, file, found, -30 * NAT))
 
 
 def test_bits_in_the_clear_are_searched_the_same_way() -> None:

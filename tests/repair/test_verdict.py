@@ -11,7 +11,7 @@ from jpegrescue.repair.search import block_odds
 from jpegrescue.repair.track import Track
 from jpegrescue.repair.verdict import RISK_MOST, Verdict, judge
 from jpegrescue.score.plausibility import NAT
-from jpegrescue.source.crypt.flips import BITS, Ciphertext
+from jpegrescue.source.crypt.flips import BITS, Flippable, PlainBits
 from jpegrescue.source.crypt.sector import BLOCK
 from tests.repair.flipped import ciphertext, tracked
 from tests.resync.damaged import damaged, encoded
@@ -30,6 +30,7 @@ def change(block: int, threat: float, miscounted: float = -1000) -> Change:
         picture=0,
         threat=int(threat * NAT),
         miscounted=int(miscounted * NAT),
+        garbles=True,
         own=0,
         better=0,
         counts=0,
@@ -46,11 +47,11 @@ def verdict(
     flipped: frozenset[int] = frozenset(),
     rate: float = 1e-5,
     deep: float = 12.0,
-    encrypted: bool = True,
+    file: Flippable | None = None,
     track: Track | None = None,
 ) -> Verdict:
-    file: Ciphertext = ciphertext(jpeg, lead=LEAD)
-    return judge(track or tracked(jpeg), file, flipped, unsolved, paired, rate, deep, encrypted=encrypted)
+    file = file or ciphertext(jpeg, lead=LEAD)
+    return judge(track or tracked(jpeg), file, flipped, unsolved, paired, rate, deep)
 
 
 def test_an_intact_scan_is_exact() -> None:
@@ -62,7 +63,7 @@ def test_an_intact_scan_is_exact() -> None:
 
 
 def test_in_the_clear_nothing_is_exact() -> None:
-    assert not verdict(encrypted=False).exact
+    assert not verdict(file=PlainBits(np.frombuffer(JPEG, np.uint8))).exact
 
 
 def test_what_cannot_be_counted_is_not_exact() -> None:

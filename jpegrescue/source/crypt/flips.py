@@ -21,11 +21,12 @@ ONE_BIT = np.packbits(np.eye(BITS, dtype=np.uint8), axis=1)  # (BITS, BLOCK): on
 class Flippable(Protocol):
     """A file whose stored bits can be flipped. Blocks are those of the medium; `lead` bytes of the first precede it.
 
-    `plain`: uint8, the file's bytes as they stand now.
+    `plain`: uint8, the file's bytes as they stand now; `garbles`: whether a flipped bit garbles its whole block.
     """
 
     plain: NDArray[np.uint8]
     lead: int
+    garbles: bool
 
     def blocks(self) -> int:
         """Blocks that can be searched, from the file's first byte on."""
@@ -46,6 +47,7 @@ class PlainBits:
     def __init__(self, data: NDArray[np.uint8]) -> None:
         self.plain = data.copy()
         self.lead = 0
+        self.garbles = False
 
     def blocks(self) -> int:
         """Whole blocks of 16 bytes."""
@@ -79,6 +81,7 @@ class Ciphertext:
         cipher.decrypt_into(self._raw, first_number, self._clear)
         self.plain = self._clear[start : start + size]
         self.lead = start % BLOCK
+        self.garbles = True
         whole = self._raw.size // BLOCK
         self._masks = np.zeros((whole, 2), np.uint64)
         if not self._chained:
@@ -121,6 +124,7 @@ class Part:
         self._whole = whole
         self._first, self.lead = divmod(whole.lead + start, BLOCK)
         self.plain = whole.plain[start:end]
+        self.garbles = whole.garbles
 
     def blocks(self) -> int:
         """Blocks with bytes of the part."""
