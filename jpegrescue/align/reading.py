@@ -1,7 +1,7 @@
 """A scan made ready for being placed: its stream, and what that says about itself."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from jpegrescue.score.soundness import Soundness, calibrated_odds, of_mcus
 from jpegrescue.score.symbols import weigh
 
 UNREADABLE, BEGUN = -10 * NAT, -1  # the least that lets runs begin
+GARBAGE = -20 * NAT  # where decoding begins anew, an MCU is made of garbage in part, nearly always
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,9 @@ def read_scan(
         hit |= (start < 8 * part.end) & (end > 8 * part.start)
     parts, _ = split(intervals, resumed)
     symbols = of_mcus(weigh(stripped, parts, layout.mcus, layout, odds), stream.bit_start, stream.bit_end)
+    begun = stream.fresh & ~np.isin(stream.bit_start, intervals.bits[:, 0])
+    begun[1:] |= begun[:-1] & (symbols.dip[1:] < 0)  # and so may be the next
+    symbols = replace(symbols, dip=np.where(begun, np.minimum(symbols.dip, GARBAGE), symbols.dip))
     evidence = _evidence(stream, layout, layouts, intervals, hit, symbols, ends=ends)
     return Reading(frame, scan, layouts, stream, evidence, start, end)
 

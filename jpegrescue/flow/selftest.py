@@ -110,7 +110,8 @@ def _compare_file(photo: dict[str, Any], image: Image | None) -> Iterator[Check]
     yield _check(f"{name}: end", photo["end"], image.end if image else None)
     grade = "repaired" if photo["damaged"] else "no_damage_found"
     yield _check(f"{name}: grade", grade, image.grade if image else None)
-    yield _check(f"{name}: claim", "consistent", image.claim if image else None)
+    claim = "exact_scan" if photo["damaged"] else "consistent"
+    yield _check(f"{name}: claim", claim, image.claim if image else None)
     if photo["damaged"]:
         repaired = [output.sha256 for output in image.outputs if output.kind == "repaired"] if image else []
         yield _check(f"{name}: repaired", [photo["pristine_sha256"]], repaired)

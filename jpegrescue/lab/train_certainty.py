@@ -164,12 +164,18 @@ def _true_places(sound: Reading, reading: Reading) -> NDArray[np.int64]:
 
 
 def fit(
-    features: NDArray[np.float64], right: NDArray[np.bool_], counts: NDArray[np.float64] | float = 1.0
+    features: NDArray[np.float64],
+    right: NDArray[np.bool_],
+    counts: NDArray[np.float64] | float = 1.0,
+    known: NDArray[np.float64] | float = 0.0,
 ) -> NDArray[np.float64]:
-    """Weights of a logistic model, by Newton's method with a slight ridge; `counts`: float64 (n,), of each example."""
+    """Weights of a logistic model, by Newton's method with a slight ridge.
+
+    `counts`: float64 (n,), of each example; `known`: float64 (n,), log-odds that are added to what is fitted.
+    """
     weights = np.zeros(features.shape[1])
     for _ in range(ROUNDS):
-        p = 1 / (1 + np.exp(-np.clip(features @ weights, -30, 30)))
+        p = 1 / (1 + np.exp(-np.clip(features @ weights + known, -30, 30)))
         slope = features.T @ (counts * (right - p)) - RIDGE * weights
         curve = (features * (counts * p * (1 - p))[:, None]).T @ features + RIDGE * np.eye(weights.size)
         weights += np.linalg.solve(curve, slope)

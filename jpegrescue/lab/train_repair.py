@@ -22,7 +22,7 @@ from jpegrescue.jpeg.parse import parse
 from jpegrescue.lab.train_certainty import fit
 from jpegrescue.lab.train_plausibility import encoded
 from jpegrescue.repair.candidates import block_offset, try_flips
-from jpegrescue.repair.change import LEFT_WEIGHTS, Change, described, described_left
+from jpegrescue.repair.change import LEFT_WEIGHTS, Change, against, described, described_left
 from jpegrescue.repair.repair import EFFORTS, repair
 from jpegrescue.repair.search import block_odds
 from jpegrescue.repair.track import follow, plan_scan
@@ -50,15 +50,17 @@ class Material:
     """What one picture teaches.
 
     `garbles`: whether it was encrypted; `weighed`, `left`: float64 (n, features), of changes that were weighed, and of
-    those that were left at the end; `weighed_right`, `left_right`: bool (n,), whether they undo errors; `sound`,
-    `garbled`: float64, nats of sound blocks in their order, and of garbled ones; `counted`: int64 (2,), how many of
-    these leave the number of MCUs as it is, of how many where that is known.
+    those that were left at the end; `left_against`: float64 (n,), what speaks against these, nats; `weighed_right`,
+    `left_right`: bool (n,), whether they undo errors; `sound`, `garbled`: float64, nats of sound blocks in their order,
+    and of garbled ones; `counted`: int64 (2,), how many of these leave the number of MCUs as it is, of how many where
+    that is known.
     """
 
     garbles: bool
     weighed: NDArray[np.float64]
     weighed_right: NDArray[np.bool_]
     left: NDArray[np.float64]
+    left_against: NDArray[np.float64]
     left_right: NDArray[np.bool_]
     sound: NDArray[np.float64]
     garbled: NDArray[np.float64]
@@ -89,6 +91,7 @@ def examine(
         weighed=np.stack([described(change) for change, _ in seen.values()]),
         weighed_right=np.array([right for _, right in seen.values()]),
         left=np.array([described_left(change) for change in left]).reshape(-1, LEFT_WEIGHTS.size),
+        left_against=np.array([against(change) for change in left], np.float64),
         left_right=np.array([_right(change, repaired.flipped, wrong) for change in left], np.bool_),
         sound=sound,
         garbled=garbled,
@@ -152,17 +155,27 @@ def _made(folders: list[Path], pictures: int) -> Iterator[Material]:
             yield material
 
 
-def _report_fit(title: str, features: list[NDArray[np.float64]], right: list[NDArray[np.bool_]]) -> None:
-    """Weights from all pictures, and how those of either half do on the other."""
-    weights = fit(np.concatenate(features), np.concatenate(right))
+def _report_fit(
+    title: str,
+    features: list[NDArray[np.float64]],
+    right: list[NDArray[np.bool_]],
+    known: list[NDArray[np.float64]] | None = None,
+) -> None:
+    """Weights from all pictures, and how those of either half do on the other; `known`: log-odds besides."""
+    if len(right) < 2:
+        _say(f"\n{title}: too few pictures")
+        return
+    known = [np.zeros(each.size) for each in right] if known is None else known
+    weights = fit(np.concatenate(features), np.concatenate(right), known=np.concatenate(known))
     _say(f"\n{title}, of {sum(r.size for r in right)} {sum(int(r.sum()) for r in right)} right:")
     _say("    " + ", ".join(f"{weight:.3f}" for weight in weights))
     chances, truths = [], []
     for half in range(2):
-        fitted = fit(np.concatenate(features[1 - half :: 2]), np.concatenate(right[1 - half :: 2]))
-        held = np.concatenate(features[half::2])
-        chances.append(1 / (1 + np.exp(-np.clip(held @ fitted, -30, 30))))
-        truths.append(np.concatenate(right[half::2]))
+        other, own = slice(1 - half, None, 2), slice(half, None, 2)
+        fitted = fit(np.concatenate(features[other]), np.concatenate(right[other]), known=np.concatenate(known[other]))
+        odds = np.concatenate(features[own]) @ fitted + np.concatenate(known[own])
+        chances.append(1 / (1 + np.exp(-np.clip(odds, -30, 30))))
+        truths.append(np.concatenate(right[own]))
     chance, truth = np.concatenate(chances), np.concatenate(truths)
     for threshold in THRESHOLDS:
         taken = chance >= threshold
@@ -197,7 +210,12 @@ def main() -> None:
         title = f"WEIGHTS[{int(garbles)}]"
         _report_fit(title, [each.weighed for each in some], [each.weighed_right for each in some])
     made = [each for each in made if each.garbles]
-    _report_fit("LEFT_WEIGHTS", [each.left for each in made], [each.left_right for each in made])
+    _report_fit(
+        "LEFT_WEIGHTS",
+        [each.left for each in made],
+        [each.left_right for each in made],
+        [each.left_against for each in made],
+    )
     garbled = np.concatenate([each.garbled for each in made])
     _report_odds("ONE", garbled, np.concatenate([each.sound for each in made]))
     shuffled = np.random.default_rng(SEED).permutation(garbled)

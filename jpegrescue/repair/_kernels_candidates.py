@@ -163,6 +163,12 @@ def try_block(
     size = head[1] - head[0]
     for i in range(size):
         buffer[i] = data[head[0] + i]
+    stem = np.empty_like(state)  # the first candidate's, up to the last block before its own bytes: the same for all
+    for c in range(state.shape[1]):
+        stem[0, c], stem[1, c] = first_state[0, c], first_state[1, c]
+    stem_p, stem_b, stem_total, stem_done, stem_cuts = first_bit - 8 * head[0], 0, 0, 0, cut_from
+    stem_sound = max(before[first_mcu, 0], before[first_mcu, 1])
+    stem_hole = max(before[first_mcu, 1], stem_sound - HOLE)
     for k in range(bodies.shape[0]):
         body = lengths[k]
         for i in range(body):
@@ -174,13 +180,12 @@ def try_block(
             for i in range(filled, min(filled + need + 8, buffer.size)):
                 buffer[i] = 0
         for c in range(state.shape[1]):
-            state[0, c], state[1, c] = first_state[0, c], first_state[1, c]
-        p = first_bit - 8 * head[0]
+            state[0, c], state[1, c] = stem[0, c], stem[1, c]
+        p, b, total = stem_p, stem_b, stem_total
         own_from, own_upto = 8 * size, 8 * (size + min(body, heard))
-        sound = max(before[first_mcu, 0], before[first_mcu, 1])
-        hole = max(before[first_mcu, 1], sound - HOLE)
-        at_head, at_body, at_tail = cut_from, 0, cut_tail
-        j, done = first_mcu, 0
+        sound, hole = stem_sound, stem_hole
+        at_head, at_body, at_tail = stem_cuts, 0, cut_tail
+        j, done = first_mcu, stem_done
         finished, join = False, -1
         own[k] = 0
         while done < most:
@@ -194,7 +199,7 @@ def try_block(
                 end = 8 * (size + body_cuts[k, at_body])
             else:
                 end = 8 * (cuts[at_tail] + shift)
-            if padded(buffer, p, end):
+            if b == 0 and padded(buffer, p, end):
                 if at_head < cut_head:
                     at_head += 1
                 elif at_body < body_cut_count[k]:
@@ -208,9 +213,8 @@ def try_block(
                 p = end
                 forget(state)
                 continue
-            total = 0
             ok = True
-            for b in range(blocks.shape[0]):
+            while ok and b < blocks.shape[0]:
                 last, c = p, blocks[b, 0]
                 level, dc_before = state[0, c], state[1, c]
                 ok, p, weight = weigh_block(
@@ -238,17 +242,22 @@ def try_block(
                         own[k] += sign * part
                         if not legal:
                             own[k] -= HOPELESS * sign
-                if not ok:
-                    break
                 total += weight
+                b += 1
+                if p > own_from and max(sound, hole) + total < max(hole, sound - HOLE) - HOPELESS:
+                    ok = False
+                elif k == 0 and ok and p <= own_from and b < blocks.shape[0]:
+                    stem_p, stem_b, stem_total, stem_done, stem_cuts = p, b, total, done, at_head
+                    stem_sound, stem_hole = sound, hole
+                    for c in range(state.shape[1]):
+                        stem[0, c], stem[1, c] = state[0, c], state[1, c]
             lost = max(hole, sound - HOLE)
             if not ok:
                 sound, hole = NEVER, lost
                 break
             sound, hole = max(sound, hole) + total, lost
+            b, total = 0, 0
             done += 1
-            if sound < hole - HOPELESS and p > 8 * size:
-                break
             if p >= safe:
                 q = p - 8 * shift
                 while j < count and start[j] < q:

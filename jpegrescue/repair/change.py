@@ -16,16 +16,16 @@ POOR = 6.0  # nats of a repaired block in which two other bits may have flipped 
 FEATURES = 17
 WEIGHTS = np.array([
     [
-        -3.828, 0.390, -0.600, 0.887, 0.281, 0.858, 0.044, 1.640, 1.319, 1.371, 0.222,
-        1.135, 0.077, -5.661, 0.965, -0.170, -0.430,
+        -4.726, 0.301, -0.318, 3.405, 0.650, 1.444, -0.845, 1.692, 1.035, 1.408, -0.720,
+        -0.226, 1.469, -3.756, -0.292, -1.074, -0.447,
     ],
     [
-        -3.828, 0.390, -0.600, 0.887, 0.281, 0.858, 0.044, 1.640, 1.319, 1.371, 0.222,
-        1.135, 0.077, -5.661, 0.965, -0.170, -0.430,
+        -3.578, 0.206, -0.429, 0.990, 0.395, 0.742, 0.177, 2.561, 1.355, 1.149, 0.496,
+        1.295, -1.285, -5.361, 1.093, 0.079, -0.496,
     ],
 ])  # fmt: skip
 """Of files that lie as they are, and of those that were decrypted."""
-LEFT_WEIGHTS = np.array([-0.635, 0.906, 1.928, 0.030])
+LEFT_WEIGHTS = np.array([-0.784, 0.920, 0.038])
 WEIGHT_MOST = 30.0
 
 
@@ -84,8 +84,8 @@ class Change:
 
     @property
     def left(self) -> float:
-        """Probability that there is an error where it was weighed and not made, though the count of MCUs is right."""
-        return _chance(float(described_left(self) @ LEFT_WEIGHTS))
+        """Probability that it should have been made, of one that was not in the end; the threat is log-odds itself."""
+        return _chance(float(described_left(self) @ LEFT_WEIGHTS) + against(self))
 
 
 def described(change: Change) -> NDArray[np.float64]:
@@ -117,9 +117,13 @@ def described(change: Change) -> NDArray[np.float64]:
 
 
 def described_left(change: Change) -> NDArray[np.float64]:
-    """Features of a change that was not made in the end, float64 (4,)."""
-    threat = change.threat / NAT
-    return np.array([1.0, _between(_weight(change), -10, 3), _between(threat, -20, 0), _between(threat, 0, 20)])
+    """Features of a change that was not made in the end, float64 (3,)."""
+    return np.array([1.0, _between(_weight(change), -10, 3), _between(change.threat / NAT, 0, 20)])
+
+
+def against(change: Change) -> float:
+    """What of its threat speaks against a change, nats."""
+    return _between(change.threat / NAT, -20, 0)
 
 
 def _weight(change: Change) -> float:

@@ -22,12 +22,15 @@ HEADS, HEAD_LEAST = 8, -4 * NAT
 """Bits of the first block that are gone on from, at most, and log-odds that the block must have then: of blocks that
 are sound one in 250 has less."""
 REACH = 12  # blocks from the first error to the second
+BRIDGED = 2
 SOUND = 5.0  # nats of a block that is in step again
 CLOSE = 2  # blocks around the beginning of a garbled stretch that the first error may lie in
 
 
 def garbled_stretches(odds: NDArray[np.float64], gain: float) -> Iterator[tuple[int, int]]:
     """Stretches of blocks `[first, last]` that would add up to `gain` nats more if they were like all others.
+
+    Up to `BRIDGED` blocks that look sound part no stretch: between two errors the scan may be in step by chance.
 
     `odds`: `block_odds` of the file.
     """
@@ -36,10 +39,11 @@ def garbled_stretches(odds: NDArray[np.float64], gain: float) -> Iterator[tuple[
         return
     low = known & (np.nan_to_num(odds) < SOUND)
     usual = float(np.median(odds[known]))
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], low.astype(np.int8), [0])))).reshape(-1, 2)
-    for begin, end in edges.tolist():
-        if float((usual - odds[begin:end]).sum()) >= gain:
-            yield begin, end - 1
+    at = np.flatnonzero(low)
+    for part in np.split(at, np.flatnonzero(np.diff(at) > BRIDGED + 1) + 1) if at.size else ():
+        first, last = int(part[0]), int(part[-1])
+        if float((usual - odds[part]).sum()) >= gain:
+            yield first, last
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,10 @@ from jpegrescue.source.crypt.sector import BLOCK
 UNUSUAL, ODD = -10.0, -3.0
 """Nats of a block, before odds are calibrated to the file and then, below which bits are tried in a file that seems
 undamaged otherwise: a third of all errors in cipher blocks leave one that decodes to its end."""
+WORTH_A_PAIR = 12.0  # nats that two flips have to gain beyond what they cost
 GARBLED = 0.0  # nats of a block that two flipped bits may lie in: one in 400 garbled ones has more
 SURE, LIKELY = 0.95, 0.8  # probability of a change that is made at once, and when nothing surer is left
-DAMAGED, IN_THE_CLEAR = 0.98, 0.999  # the same in a file that shows no damage otherwise, and in one without a cipher
+DAMAGED, IN_THE_CLEAR = 0.98, 0.97  # the same in a file that shows no damage otherwise, and in one without a cipher
 RATE_LEAST = 1e-5
 BLOCKS_BEFORE = 1
 WORTH_A_LOOK, LAST_LOOK = -2 * NAT, -10 * NAT  # gain from which on a picture is looked at
@@ -117,7 +118,7 @@ class _Search:
 
         What was found in a stretch is kept until something changes there; the worst stretches are looked at first.
         """
-        stretches = list(garbled_stretches(odds, 2 * self.cost(track) / NAT))
+        stretches = list(garbled_stretches(odds, 2 * self.cost(track) / NAT + WORTH_A_PAIR))
         new = [stretch for stretch in stretches if stretch not in self.paired]
         new.sort(key=lambda stretch: (np.nansum(odds[stretch[0] : stretch[1] + 1]), stretch))
         blocks = [
@@ -306,7 +307,7 @@ def _pass(search: _Search, track: Track) -> tuple[bool, list[list[Option]]]:
     paired = search.pairs(track, odds)
     if search.accept(search.weigh(track, paired), sure):
         return True, []
-    left = search.singles(track, odds, suspects(odds, search.effort.deep, 1))
+    left = search.singles(track, odds, suspects(odds, search.effort.deep))
     swapped = search.swaps(track, odds)
     found = [*left, *paired, *swapped]
     weighed = search.weigh(track, found)

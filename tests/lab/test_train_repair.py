@@ -56,10 +56,11 @@ def test_the_command_reports_every_table(
 ) -> None:
     for number in range(2):
         (tmp_path / f"{number}.jpg").write_bytes(encoded("coffee", quality=90 + number))
+    monkeypatch.setattr(train_repair, "CIPHERS", ("aes-xts-plain64",))
     monkeypatch.setattr("sys.argv", ["train_repair", str(tmp_path), "--pictures", "2"])
 
     train_repair.main()
 
     told = capsys.readouterr().out
-    for name in ("\nWEIGHTS[1]", "\nLEFT_WEIGHTS", "\nONE", "\nTWO", "\nUNCOUNTED"):
+    for name in ("\nWEIGHTS[0]: too few", "\nWEIGHTS[1], of", "\nLEFT_WEIGHTS", "\nONE", "\nTWO", "\nUNCOUNTED"):
         assert name in told

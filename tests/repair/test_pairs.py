@@ -111,10 +111,12 @@ def test_stretches_are_those_that_pay_for_two_flips() -> None:
     odds[20] = -4.0
     odds[50:53] = -12.0, 3.0, -20.0
     odds[80] = -30.0
+    odds[[110, 113, 117]] = -10.0
 
-    assert list(garbled_stretches(odds, 40.0)) == [(50, 52), (80, 80)]
-    assert list(garbled_stretches(odds, 15.0)) == [(20, 20), (50, 52), (80, 80)]
+    assert list(garbled_stretches(odds, 40.0)) == [(50, 52), (80, 80), (110, 113)]
+    assert list(garbled_stretches(odds, 15.0)) == [(20, 20), (50, 52), (80, 80), (110, 113), (117, 117)]
     assert list(garbled_stretches(odds, 100.0)) == []
+    assert list(garbled_stretches(np.full(9, 20.0), 0.0)) == []
     assert list(garbled_stretches(np.full(9, np.nan), 0.0)) == []
 
 
