@@ -4,11 +4,11 @@
                                      [--data DIR] [--work DIR]
 
 Each trial encrypts a photo, flips bits of the ciphertext at random, wherever in the file they fall (one at least), and
-calls `repair.repair` on it, all in memory. What comes out is compared with the original's scan, byte for byte. Trials
-are appended to WORK/trials.jsonl, named by photo, mode, seed and the package's code: a run that was stopped goes on
-where it was. Without `--trials` and `--hours` all of what is there is tabled and nothing tried. Photos:
-`$JPEGRESCUE_DATA/dev` if set, else what scikit-image ships; `street` are larger ones scaled to 2 MP, q75, 4:2:0; night
-shots, screenshots, documents and flat pictures are drawn.
+repairs its header and its scan, all in memory. What comes out is compared with the original's scan, byte for byte.
+Trials are appended to WORK/trials.jsonl, named by photo, mode, seed and the code of repair and all below it: a run that
+was stopped goes on where it was. Without `--trials` and `--hours` all of what is there is tabled and nothing tried.
+Photos: `$JPEGRESCUE_DATA/dev` if set, else what scikit-image ships; `street` are larger ones scaled to 2 MP, q75,
+4:2:0; night shots, screenshots, documents and flat pictures are drawn.
 
 First table, by class and mode: "no scan" are trials whose header was hit so that there is nothing to search, "quiet"
 those in which nothing speaks for a search; neither is declared anything. Errors are those in the scan of the others,
@@ -59,6 +59,7 @@ from jpegrescue.source.crypt.flips import BITS, Ciphertext
 from jpegrescue.source.crypt.sector import BLOCK, SectorCipher
 from jpegrescue.source.crypt.spec import parse_spec
 
+ROOMS = ("compiled.py", "source", "jpeg", "resync", "score", "repair")  # whose code the outcome depends on
 CLASSES = ("small", "kodak", "camera", "street", "night", "screenshot", "document", "flat")
 RATES = (3e-6, 1e-5, 3e-5)
 MODES = tuple(Mode(cipher, "flips", rate) for rate in RATES for cipher in ("cbc", "xts"))
@@ -176,7 +177,7 @@ def judged(
 ) -> Trial:
     """Hold what was found against what was done; `scan`: of the original."""
     inside = {bit for bit in errors if scan.start < BLOCK * (bit // BITS + 1) and BLOCK * (bit // BITS) < scan.end}
-    name = task.photo.name, task.kind, task.mode.name, task.seed, code_digest()
+    name = task.photo.name, task.kind, task.mode.name, task.seed, code_digest(*ROOMS)
     header = file.plain[: scan.start].tobytes() != original[: scan.start]
     same = file.plain[scan.start : scan.end].tobytes() == original[scan.start : scan.end]
     if result is None:
@@ -394,7 +395,9 @@ def main() -> int:
     path = work / "trials.jsonl"
     numbers = seeds(arguments.seeds, SEEDS)
     trials = [
-        trial for trial in read_trials(path) if trial.code == code_digest() and numbers[0] <= trial.seed <= numbers[-1]
+        trial
+        for trial in read_trials(path)
+        if trial.code == code_digest(*ROOMS) and numbers[0] <= trial.seed <= numbers[-1]
     ]
     until = math.inf if arguments.hours is None else time.monotonic() + 3600 * arguments.hours
     wanted = arguments.trials if arguments.trials is not None else 0 if arguments.hours is None else sys.maxsize
@@ -408,13 +411,13 @@ def main() -> int:
             trials.append(trial)
             if len(trials) % REPORT_EVERY == 0:
                 print(f"{len(trials)} trials, {sum(t.wrong for t in trials)} wrong", file=sys.stderr, flush=True)
-    print(f"{len(trials)} trials, {arguments.seeds} seeds; code {code_digest()}\n")
+    print(f"{len(trials)} trials, {arguments.seeds} seeds; code {code_digest(*ROOMS)}\n")
     print_tables([trial for trial in trials if trial.kind in photos])
     return 0
 
 
 def _key(task: Task) -> tuple[str, str, int, str]:
-    return task.photo.name, task.mode.name, task.seed, code_digest()
+    return task.photo.name, task.mode.name, task.seed, code_digest(*ROOMS)
 
 
 def _arguments() -> argparse.Namespace:

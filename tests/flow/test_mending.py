@@ -310,8 +310,8 @@ def test_ranges_end_with_the_file(restore_options: MakeRestore) -> None:
 
 
 def test_pixels_of_a_garbled_quantisation_table_are_not_exact(restore_options: MakeRestore) -> None:
-    """The scan is the original's; what it is multiplied with is not."""
-    outcome = restore(restore_options({"x.enc": flipped(encrypted(JPEG), 289, BIT)}, KEYED))
+    """The scan is the original's; what it is multiplied with is not: two errors in a block of the header are left."""
+    outcome = restore(restore_options({"x.enc": flipped(encrypted(JPEG), 289, 350, BIT)}, KEYED))
 
     (image,) = outcome.report.images
     assert [r.evidence_bit for r in image.repairs] == [BIT]
@@ -319,3 +319,14 @@ def test_pixels_of_a_garbled_quantisation_table_are_not_exact(restore_options: M
         wrong = (np.asarray(ours) != np.asarray(truth)).any(axis=2)
     with Image.open(io.BytesIO(written(outcome, image, "mask"))) as mask:
         assert not np.any(wrong & (np.asarray(mask) == 255))
+
+
+@pytest.mark.parametrize("bit", [2, 289, 1801])
+def test_a_flipped_bit_in_the_header_is_undone(restore_options: MakeRestore, bit: int) -> None:
+    outcome = restore(restore_options({"x.enc": flipped(encrypted(JPEG), bit, BIT)}, KEYED))
+
+    (image,) = outcome.report.images
+    assert sorted(repair.evidence_bit for repair in image.repairs) == sorted((bit, BIT))
+    assert (image.grade, image.claim) == ("repaired", "exact_scan")
+    assert written(outcome, image, "repaired") == JPEG
+    assert [repair.mcus for repair in image.repairs if repair.evidence_bit == bit] == [0]
