@@ -69,14 +69,21 @@ def _mended(
     image: Image, found: FoundFile, structure: JpegStructure, result: Result, wanted: Wanted, effort: EffortName
 ) -> tuple[Mended | None, Image]:
     """The file with flipped bits undone, if there is anything to say, and the report's entry with what went wrong."""
-    encrypted_elsewhere = found.encrypted and found.stored is None
-    if result.decode is None or structure.frame is None or encrypted_elsewhere:
+    if found.encrypted and found.stored is None:
         return None, image
-    if looks_foreign(result.decode, mcus=mcus_of(structure.frame)):
+    decoded, frame = result.decode, structure.frame
+    hopeless = decoded is None or frame is None or looks_foreign(decoded, mcus=mcus_of(frame))
+    if hopeless and found.stored is None:
         return None, image
     mended, problems = attempted(
         "repair",
-        lambda: mend(found, lambda data: completed(data, parse(data), wanted), effort=effort, jobs=wanted.jobs),
+        lambda: mend(
+            found,
+            lambda data: completed(data, parse(data), wanted),
+            effort=effort,
+            jobs=wanted.jobs,
+            header_only=hopeless,
+        ),
     )
     return mended, replace(image, problems=(*image.problems, *problems))
 

@@ -45,15 +45,20 @@ class Mended:
     contradicted: bool
 
 
-def mend(found: FoundFile, structure_of: StructureOf, *, effort: EffortName, jobs: int) -> Mended | None:
+def mend(
+    found: FoundFile, structure_of: StructureOf, *, effort: EffortName, jobs: int, header_only: bool = False
+) -> Mended | None:
     """Search a file and its previews for flipped bits; `None` where nothing speaks for any.
 
-    `structure_of`: what to make of its bytes; `effort`: name in `repair.EFFORTS`; `jobs`: threads.
+    `structure_of`: what to make of its bytes; `effort`: name in `repair.EFFORTS`; `jobs`: threads; `header_only`: its
+    scan is not worth a search unless the header turns out to be what is wrong.
     """
     stored = found.stored
     file: Flippable = PlainBits(np.frombuffer(found.data, np.uint8)) if stored is None else stored.open()
     with _pool(jobs) as pool:
-        changes, outcome = _searched(file, structure_of, pool, effort)
+        changes, outcome = _searched(file, structure_of, pool, effort, header_only=header_only)
+        if header_only and not changes:
+            return None
         structure = structure_of(file.plain) if outcome is None else outcome.structure
         for thumbnail in structure.thumbnails:
             if thumbnail.kind != RAW_PREVIEW:
@@ -92,11 +97,12 @@ def _extent(file: Flippable, found: FoundFile) -> tuple[int, str]:
 
 
 def _searched(
-    file: Flippable, structure_of: StructureOf, pool: Executor, effort: EffortName
+    file: Flippable, structure_of: StructureOf, pool: Executor, effort: EffortName, *, header_only: bool = False
 ) -> tuple[dict[int, Change | HeaderChange], Repaired | None]:
     """What every bit that is flipped now belongs to, and what came of the scan."""
     headers = mend_header(file) if file.garbles else ()
-    outcome = repair(file, structure_of, pool, EFFORTS[effort], damaged=bool(headers))
+    search = headers or not header_only
+    outcome = repair(file, structure_of, pool, EFFORTS[effort], damaged=bool(headers)) if search else None
     changes: dict[int, Change | HeaderChange] = {flip: change for change in headers for flip in change.flips}
     if outcome is not None:
         changes |= {flip: change for change in outcome.changes for flip in change.flips if flip in outcome.flipped}

@@ -18,6 +18,8 @@ from jpegrescue.jpeg.reference import Reference, unfit
 from jpegrescue.model.evidence import ByteRange, Evidence
 from jpegrescue.model.problem import Problem
 from jpegrescue.report.output import OutputFolder
+from jpegrescue.source.crypt.flips import Stored
+from jpegrescue.source.crypt.sector import SectorCipher
 from jpegrescue.source.hashing import Hasher
 
 FILE_BYTES_MAX = 1 << 30
@@ -155,8 +157,19 @@ def _found(evidence: OpenEvidence, raw: bytes, name: str, options: RestoreOption
         problems=problems if carved is None else (*problems, *carved.problems),
         bad=bad,
         encrypted=evidence.decrypted is not None,
-        stored=None if evidence.decrypted is None else evidence.decrypted.stored(0, size),
+        stored=_encrypted_again(data, options.key)
+        if evidence.decrypted is None
+        else evidence.decrypted.stored(0, size),
     )
+
+
+def _encrypted_again(data: bytes, key: KeyOptions) -> Stored | None:
+    """The ciphertext that was decrypted to `data`, whose first byte is a sector's; errors in it are as they were."""
+    if key.key is None or (key.first_sector is None and key.spec.mode == "xts"):
+        return None
+    cipher = SectorCipher(key.spec, key.key, key.sector_size, key.iv_unit)
+    number = key.first_sector or 0
+    return Stored(cipher, cipher.encrypt(data, number), number, start=0, size=len(data), offset=0)
 
 
 def _not_a_jpeg(evidence: OpenEvidence) -> Problem:

@@ -33,7 +33,7 @@ from jpegrescue.source.crypt.spec import parse_spec
 from jpegrescue.source.keys import Key
 
 SEED = 13
-PICTURES = 400
+PICTURES = 240
 QUALITIES = (60, 75, 75, 85, 90, 95, 97)
 RATES = (3e-6, 1e-5, 1e-5, 3e-5, 1e-4)
 RESTARTS = (0, 0, 0, 0, 8, 40)
