@@ -23,6 +23,7 @@ from jpegrescue.model.align import ALIGNED, LOST, PLACED, UNCERTAIN, ScaPart, Sc
 from jpegrescue.model.decode import Grade
 from jpegrescue.model.evidence import Hashes
 from jpegrescue.model.jpeg import JpegStructure
+from jpegrescue.model.problem import Problem
 from jpegrescue.model.report import Image, OutputFile
 from jpegrescue.report.output import OutputFolder
 from jpegrescue.resync.decode import picture_frame
@@ -31,6 +32,12 @@ from jpegrescue.source.hashing import Hasher
 PNG_OPTIONS = {"compress_level": 1, "compress_type": zlib.Z_RLE}  # a fifth faster than level 1 alone, and smaller
 SCA_LABEL = "heuristic: every pixel was rewritten by the published self-compensation and alignment; no evidence"
 REPAIRED_LABEL = "decoded from the repaired file; what it may be called is in the report and the mask"
+_UNEXPLAINED = Problem(
+    "sector_base_suspect",
+    "warning",
+    "several places look garbled, and no flipped bit explains one of them: sectors may be numbered otherwise, or what "
+    "lay there is lost",
+)
 RESTORED_LABEL = "pixels graded filled in the mask are invented and no evidence; uncertain ones may be misplaced"
 
 
@@ -58,6 +65,8 @@ def process(found: FoundFile, wanted: Wanted, folder: OutputFolder) -> Image:
             data, structure = mended.data, mended.structure
             result = _examined_again(mended, found, wanted)
             image = _with_repair(image, found, mended, result, folder)
+            if mended.unexplained and found.encrypted:
+                image = replace(image, problems=(*image.problems, _UNEXPLAINED))
             result = _lightened(result)
     if wanted.align and result.decode is not None and result.grade in ("partly_restored", "fragment"):
         made = put_together(data, structure, result.decode, space_of(structure), found.bad, encrypted=found.encrypted)

@@ -24,6 +24,7 @@ from jpegrescue.source.crypt.flips import BITS, Flippable, Part, PlainBits
 from jpegrescue.source.crypt.sector import BLOCK
 from jpegrescue.source.memory import MemorySource
 
+SEVERAL = 3  # doubtful places, all of them unexplained, from which on the key is doubted
 RAW_PREVIEW = "jfif"  # kind of a preview of plain pixels
 
 
@@ -33,7 +34,7 @@ class Mended:
 
     `data`: uint8, its bytes; `end`: how they end, as in `model.carve.CarvedFile`; `repairs`: the bits; `verified`: what
     is known of its bytes; `exact`: whether the scan may be called the original's; `contradicted`: whether something in
-    it looks wrong still.
+    it looks wrong still; `unexplained`: whether it looks wrong in several places, and no bit explains any of them.
     """
 
     data: NDArray[np.uint8]
@@ -43,6 +44,7 @@ class Mended:
     verified: tuple[VerifiedRange, ...]
     exact: bool
     contradicted: bool
+    unexplained: bool
 
 
 def mend(
@@ -78,6 +80,7 @@ def mend(
         verified=tuple(_verified(outcome, size)) if outcome is not None else (),
         exact=outcome is not None and outcome.verdict.exact,
         contradicted=outcome is not None and outcome.verdict.risk >= 1,
+        unexplained=outcome is not None and not changes and len(outcome.verdict.doubtful) >= SEVERAL,
     )
 
 

@@ -372,3 +372,18 @@ def test_plain_input_without_its_sector_number_is_not_encrypted_again(restore_op
 
     (image,) = outcome.report.images
     assert image.grade == "no_damage_found"
+
+
+def test_damage_that_no_bit_explains_puts_the_sector_base_in_doubt(restore_options: MakeRestore) -> None:
+    stored = bytearray(encrypted(JPEG))
+    rng = np.random.default_rng(2)
+    for share in (0.3, 0.5, 0.7):
+        at = int(share * len(stored)) // 16 * 16
+        stored[at : at + 48] = rng.integers(0, 256, 48, dtype=np.uint8).tobytes()
+
+    files = {"x.enc": bytes(stored), "y.enc": flipped(encrypted(JPEG), BIT)}
+    lost, flips = sorted(restore(restore_options(files, KEYED)).report.images, key=lambda image: image.name)
+
+    assert "sector_base_suspect" in [problem.code for problem in lost.problems]
+    assert lost.repairs == ()
+    assert "sector_base_suspect" not in [problem.code for problem in flips.problems]
