@@ -1,4 +1,4 @@
-"""Fit what repair believes: `python -m jpegrescue.lab.train_repair DIR… [--pictures N]`.
+"""Fit what repair believes: `python -m jpegrescue.lab.train_repair DIR… [--pictures N] [--jobs N]`.
 
 Pictures are made as for the plausibility model, encrypted, their ciphertext damaged by flipped bits at error rates from
 3e-6 to 1e-4, every fourth with two errors close together besides, and repaired. Printed are the weights of
@@ -8,8 +8,10 @@ blocks are garbled, by what their symbols add up to, and how many errors leave t
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -33,11 +35,11 @@ from jpegrescue.source.crypt.spec import parse_spec
 from jpegrescue.source.keys import Key
 
 SEED = 13
-PICTURES = 240
+PICTURES = 640
 QUALITIES = (60, 75, 75, 85, 90, 95, 97)
 RATES = (3e-6, 1e-5, 1e-5, 3e-5, 1e-4)
 RESTARTS = (0, 0, 0, 0, 8, 40)
-CIPHERS = ("aes-cbc-essiv:sha256", "aes-xts-plain64", None)
+CIPHERS = (*2 * ("aes-cbc-essiv:sha256", "aes-xts-plain64"), None)
 KEY = Key(bytes(range(32)))
 NEAR_PAIRS, NEAR = 4, (0, 0, 1, 1, 2)  # every how many pictures have two errors so many blocks apart
 SAMPLE_BLOCKS = 40
@@ -143,16 +145,21 @@ def _looks(
     return odds[inside], np.concatenate(garbled), np.array(counted).sum(axis=0)
 
 
-def _made(folders: list[Path], pictures: int) -> Iterator[Material]:
+def _made(folders: list[Path], pictures: int, jobs: int) -> Iterator[Material]:
     found = sorted(path for folder in folders for path in folder.rglob("*.jpg"))
-    rng = np.random.default_rng(SEED)
-    for number, index in enumerate(rng.permutation(len(found))[:pictures]):
-        jpeg = encoded(found[index], rng, QUALITIES, int(rng.choice(RESTARTS)))
-        name = CIPHERS[int(rng.integers(len(CIPHERS)))]
-        cipher = None if name is None else SectorCipher(parse_spec(name), KEY)
-        material = examine(jpeg, cipher, float(rng.choice(RATES)), number % NEAR_PAIRS == 0, rng)
-        if material is not None:
-            yield material
+    chosen = np.random.default_rng(SEED).permutation(len(found))[:pictures].tolist()
+    with Here() if jobs == 1 else ProcessPoolExecutor(jobs) as pool:
+        made = pool.map(_example, range(len(chosen)), [found[index] for index in chosen])
+        yield from (material for material in made if material is not None)
+
+
+def _example(number: int, path: Path) -> Material | None:
+    """What the `number`-th picture teaches, whichever process asks it."""
+    rng = np.random.default_rng([SEED, number])
+    jpeg = encoded(path, rng, QUALITIES, int(rng.choice(RESTARTS)))
+    name = CIPHERS[int(rng.integers(len(CIPHERS)))]
+    cipher = None if name is None else SectorCipher(parse_spec(name), KEY)
+    return examine(jpeg, cipher, float(rng.choice(RATES)), number % NEAR_PAIRS == 0, rng)
 
 
 def _report_fit(
@@ -203,8 +210,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--pictures", type=int, default=PICTURES)
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     arguments = parser.parse_args()
-    made = list(_made(arguments.folders, arguments.pictures))
+    made = list(_made(arguments.folders, arguments.pictures, arguments.jobs))
     for garbles in (False, True):
         some = [each for each in made if each.garbles == garbles]
         title = f"WEIGHTS[{int(garbles)}]"

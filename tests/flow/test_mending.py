@@ -384,6 +384,6 @@ def test_damage_that_no_bit_explains_puts_the_sector_base_in_doubt(restore_optio
     files = {"x.enc": bytes(stored), "y.enc": flipped(encrypted(JPEG), BIT)}
     lost, flips = sorted(restore(restore_options(files, KEYED)).report.images, key=lambda image: image.name)
 
-    assert "sector_base_suspect" in [problem.code for problem in lost.problems]
+    assert "sector_base_suspect" in [problem.kind for problem in lost.problems]
     assert lost.repairs == ()
-    assert "sector_base_suspect" not in [problem.code for problem in flips.problems]
+    assert "sector_base_suspect" not in [problem.kind for problem in flips.problems]

@@ -57,7 +57,7 @@ def test_the_command_reports_every_table(
     for number in range(2):
         (tmp_path / f"{number}.jpg").write_bytes(encoded("coffee", quality=90 + number))
     monkeypatch.setattr(train_repair, "CIPHERS", ("aes-xts-plain64",))
-    monkeypatch.setattr("sys.argv", ["train_repair", str(tmp_path), "--pictures", "2"])
+    monkeypatch.setattr("sys.argv", ["train_repair", str(tmp_path), "--pictures", "2", "--jobs", "1"])
 
     train_repair.main()
 
