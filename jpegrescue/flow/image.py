@@ -81,8 +81,8 @@ def _mended(
     if found.encrypted and found.stored is None:
         return None, image
     decoded, frame = result.decode, structure.frame
-    hopeless = decoded is None or frame is None or looks_foreign(decoded, mcus=mcus_of(frame))
-    if hopeless and found.stored is None:
+    unreadable = decoded is None or frame is None
+    if found.stored is None and (decoded is None or frame is None or looks_foreign(decoded, mcus=mcus_of(frame))):
         return None, image
     mended, problems = attempted(
         "repair",
@@ -91,7 +91,7 @@ def _mended(
             lambda data: completed(data, parse(data), wanted),
             effort=effort,
             jobs=wanted.jobs,
-            header_only=hopeless,
+            header_only=unreadable,
         ),
     )
     return mended, replace(image, problems=(*image.problems, *problems))

@@ -33,7 +33,8 @@ undamaged otherwise: a third of all errors in cipher blocks leave one that decod
 WORTH_A_PAIR = 12.0  # nats that two flips have to gain beyond what they cost
 GARBLED = 0.0  # nats of a block that two flipped bits may lie in: one in 400 garbled ones has more
 SURE, LIKELY = 0.95, 0.8  # probability of a change that is made at once, and when nothing surer is left
-DAMAGED, IN_THE_CLEAR = 0.98, 0.97  # the same in a file that shows no damage otherwise, and in one without a cipher
+DAMAGED, DAMAGED_GAIN = 0.98, 10 * NAT  # the same, and its gain, in a file that shows no damage otherwise
+IN_THE_CLEAR = 0.97  # the same in a file that is not encrypted
 RATE_LEAST = 1e-5
 BLOCKS_BEFORE = 1
 WORTH_A_LOOK, LAST_LOOK = -2 * NAT, -10 * NAT  # gain from which on a picture is looked at
@@ -285,7 +286,7 @@ def _looks_damaged(search: _Search, track: Track) -> bool:
     """Whether a flip convinces in a file that decodes to its end."""
     odds = block_odds(track, search.file)
     weighed = search.weigh(track, search.singles(track, odds, suspects(odds, ODD, BLOCKS_BEFORE)))
-    return any(change.gain > 0 and change.likely >= DAMAGED for change in weighed)
+    return any(change.gain >= DAMAGED_GAIN and change.likely >= DAMAGED for change in weighed)
 
 
 def _pass(search: _Search, track: Track) -> tuple[bool, list[list[Option]]]:
