@@ -16,8 +16,8 @@ class Repair:
     0 = most significant of byte 0; `cipher_block`: evidence offset of its cipher block's first byte, `None` where the
     file is not encrypted; `start`, `end`: bytes of the file that it changed; `gain`: log-odds in nats, what a flip
     costs by itself taken off, that the file with it is the photo rather than without; `margin`: nats over the next best
-    explanation of the same cipher block; `mcus`: that decode otherwise now. Bits that were found together share these
-    three.
+    explanation of the same cipher block; `mcus`: that decode otherwise now, 0 for bits of a header. Bits that
+    were found together share these three.
     """
 
     evidence_byte: int
