@@ -22,39 +22,39 @@ from jpegrescue.source.crypt.flips import BITS, Flippable
 from jpegrescue.source.crypt.sector import BLOCK
 
 ONE = (
-    (-50.0, 10.6),
-    (-32.5, 9.4),
-    (-22.5, 8.5),
+    (-50.0, 10.1),
+    (-32.5, 9.6),
+    (-22.5, 8.4),
     (-15.0, 5.8),
     (-7.5, 2.9),
     (-3.8, 0.9),
     (-1.2, -0.6),
     (1.0, -1.8),
     (3.0, -3.6),
-    (5.0, -5.2),
+    (5.0, -5.3),
     (7.0, -6.9),
-    (9.0, -8.9),
-    (11.0, -10.5),
-    (13.5, -12.7),
+    (9.0, -8.7),
+    (11.0, -10.6),
+    (13.5, -13.9),
 )
 TWO = (
-    (-50.0, 10.2),
-    (-32.5, 7.8),
-    (-22.5, 5.7),
-    (-15.0, 3.0),
+    (-50.0, 11.0),
+    (-32.5, 8.0),
+    (-22.5, 5.8),
+    (-15.0, 3.2),
     (-7.5, -0.1),
-    (-3.8, -1.9),
-    (-1.2, -3.5),
+    (-3.8, -2.1),
+    (-1.2, -3.3),
     (1.0, -5.0),
-    (3.0, -6.0),
-    (5.0, -7.0),
-    (7.0, -7.4),
-    (9.0, -9.4),
-    (11.0, -9.8),
-    (13.5, -10.7),
+    (3.0, -6.3),
+    (5.0, -7.9),
+    (7.0, -7.9),
+    (9.0, -10.7),
+    (11.0, -11.0),
+    (13.5, -11.9),
 )
 """Log-odds that a block, or two side by side, are garbled whose symbols add up to so many nats."""
-UNCOUNTED = 0.58  # share of errors that leave the number of MCUs as it is
+UNCOUNTED = 0.60  # share of errors that leave the number of MCUs as it is
 CANCEL = 0.2  # share of pairs of errors, each of which changes it, that make up for each other
 RISK_MOST = 3e-3
 DOUBTFUL = 1e-3  # risk of a single block
