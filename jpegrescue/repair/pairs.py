@@ -24,7 +24,7 @@ are sound one in 250 has less."""
 REACH = 12  # blocks from the first error to the second
 BRIDGED = 2
 SOUND = 5.0  # nats of a block that is in step again
-CLOSE = 2  # blocks around the beginning of a garbled stretch that the first error may lie in
+CLOSE = 2  # blocks around where the scan falls out of step that the first error may lie in
 
 
 def garbled_stretches(odds: NDArray[np.float64], gain: float) -> Iterator[tuple[int, int]]:
@@ -44,6 +44,15 @@ def garbled_stretches(odds: NDArray[np.float64], gain: float) -> Iterator[tuple[
         first, last = int(part[0]), int(part[-1])
         if float((usual - odds[part]).sum()) >= gain:
             yield first, last
+
+
+def beginnings(odds: NDArray[np.float64], first: int, last: int) -> list[int]:
+    """Blocks of a stretch `[first, last]`, and next to it, that the first of two errors may lie in, ascending."""
+    low = np.flatnonzero(odds[first : last + 1] < SOUND) + first
+    runs = np.split(low, np.flatnonzero(np.diff(low) > 1) + 1)
+    starts = [int(run[0]) for run in runs if run.size and odds[run].min() < 0]
+    wanted = {block for start in starts for block in range(start - CLOSE + 1, min(start + CLOSE, last + 1))}
+    return sorted(block for block in wanted if block >= 0 and not np.isnan(odds[block]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from jpegrescue.model.jpeg import JpegStructure
 from jpegrescue.repair.change import POOR, Change, Option
 from jpegrescue.repair.pairs import (
-    CLOSE,
     REACH,
     another_bit,
+    beginnings,
     garbled_stretches,
     two_bits,
     two_blocks,
@@ -99,7 +99,7 @@ class _Search:
     changes: list[Change] = field(default_factory=list)
     flipped: frozenset[int] = frozenset()
     turns: Counter[int] = field(default_factory=Counter)
-    paired: dict[tuple[int, int], list[list[Option]]] = field(default_factory=dict)
+    paired: dict[tuple[int, int], dict[int, list[Option]]] = field(default_factory=dict)
     looked: int = 0
     cleared: dict[int, bytes] = field(default_factory=dict)
     stirred: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -122,13 +122,9 @@ class _Search:
         stretches = list(garbled_stretches(odds, 2 * self.cost(track) / NAT + WORTH_A_PAIR))
         new = [stretch for stretch in stretches if stretch not in self.paired]
         new.sort(key=lambda stretch: (np.nansum(odds[stretch[0] : stretch[1] + 1]), stretch))
-        blocks = [
-            (stretch, block)
-            for stretch in new[: max(self.effort.stretches - self.looked, 0)]
-            for block in range(stretch[0] - CLOSE + 1, min(stretch[0] + CLOSE, stretch[1] + 1))
-            if block >= 0 and not np.isnan(odds[block])
-        ]
-        self.looked += min(len(new), max(self.effort.stretches - self.looked, 0))
+        new = new[: max(self.effort.stretches - self.looked, 0)]
+        self.looked += len(new)
+        blocks = [(stretch, block) for stretch in new for block in beginnings(odds, *stretch)]
         cost, inside = self.cost(track), two_bits()
 
         def attempt(where: tuple[tuple[int, int], int]) -> list[Option]:
@@ -141,9 +137,9 @@ class _Search:
             two = two_blocks(track, self.file, block, others, odds, self.flipped, cost)
             return sorted([*one, *two], key=lambda option: (-option.gain, option.flips))
 
-        for (stretch, _), made in zip(blocks, self.pool.map(attempt, blocks), strict=True):
-            self.paired.setdefault(stretch, []).append(made)
-        return [made for stretch in stretches for made in self.paired.get(stretch, []) if made]
+        for (stretch, block), made in zip(blocks, self.pool.map(attempt, blocks), strict=True):
+            self.paired.setdefault(stretch, {})[block] = made
+        return [made for stretch in stretches for made in self.paired.get(stretch, {}).values() if made]
 
     def swaps(self, track: Track, odds: NDArray[np.float64]) -> list[list[Option]]:
         """Options of having flipped other bits nearby, for every bit that was flipped."""
@@ -261,7 +257,7 @@ def repair(
         file,
         search.flipped,
         unsolved,
-        list(search.paired),
+        sorted(block for tried in search.paired.values() for block in tried),
         search.rate(track),
         effort.deep,
     )

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from jpegrescue.model.evidence import ByteRange
 from jpegrescue.repair.change import POOR, Change
-from jpegrescue.repair.pairs import CLOSE
 from jpegrescue.repair.search import block_odds
 from jpegrescue.repair.track import Track
 from jpegrescue.score.plausibility import NAT
@@ -78,7 +77,7 @@ def judge(
     file: Flippable,
     flipped: frozenset[int],
     unsolved: Sequence[Change],
-    paired: Sequence[tuple[int, int]],
+    paired: Sequence[int],
     rate: float,
     deep: float,
 ) -> Verdict:
@@ -89,21 +88,16 @@ def judge(
         file: as it stands.
         flipped: its bits that were flipped.
         unsolved: of blocks that were searched, and of bits that were flipped, what else is likely there.
-        paired: blocks `[first, last]` that were searched for two errors.
+        paired: blocks that were searched for two errors, one of them in the block itself.
         rate: errors per bit.
         deep: nats of a block up to which blocks were searched.
     """
     odds = block_odds(track, file)
     hit = BITS * rate
-    one, two = _garbled(odds, ONE), _garbled(odds[:-1] + odds[1:], TWO)
-    for first, last in paired:
-        two[max(first - CLOSE + 1, 0) : min(first + CLOSE, last + 1)] = 0
-    risk = np.where(odds < deep, 0.0, hit * one)
-    alone = hit**2 / 2 * one
-    for first, last in paired:
-        alone[first : min(first + CLOSE, last + 1)] = 0
-    risk += alone
-    risk[:-1] += hit**2 * two
+    one, two = _garbled(odds, ONE), np.append(_garbled(odds[:-1] + odds[1:], TWO), 0.0)
+    pairs = hit**2 * (one / 2 + two)
+    pairs[list(paired)] = 0
+    risk = np.where(odds < deep, 0.0, hit * one) + pairs
     for flip in flipped:  # perhaps a lucky bit in place of two others of its block
         if odds[flip // BITS] >= POOR:
             risk[flip // BITS] += hit / 2 * BITS * one[flip // BITS]

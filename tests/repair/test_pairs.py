@@ -6,6 +6,7 @@ import pytest
 from jpegrescue.repair.pairs import (
     REACH,
     another_bit,
+    beginnings,
     garbled_stretches,
     one_bit,
     two_bits,
@@ -118,6 +119,15 @@ def test_stretches_are_those_that_pay_for_two_flips() -> None:
     assert list(garbled_stretches(odds, 100.0)) == []
     assert list(garbled_stretches(np.full(9, 20.0), 0.0)) == []
     assert list(garbled_stretches(np.full(9, np.nan), 0.0)) == []
+
+
+def test_the_first_error_lies_about_where_the_scan_falls_out_of_step() -> None:
+    odds = np.full(100, 15.0)
+    odds[:3] = np.nan
+    odds[[3, 20, 21, 24, 27, 28]] = -9.0, -9.0, 2.0, 4.0, 3.0, -20.0
+
+    assert beginnings(odds, 20, 28) == [19, 20, 21, 26, 27, 28]  # block 24 is not garbled
+    assert beginnings(odds, 3, 3) == [3]
 
 
 def test_the_last_block_has_nothing_behind_it() -> None:

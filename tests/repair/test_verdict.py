@@ -42,7 +42,7 @@ def change(block: int, threat: float, miscounted: float = -1000) -> Change:
 def verdict(
     jpeg: bytes = JPEG,
     unsolved: tuple[Change, ...] = (),
-    paired: tuple[tuple[int, int], ...] = (),
+    paired: tuple[int, ...] = (),
     *,
     flipped: frozenset[int] = frozenset(),
     rate: float = 1e-5,
@@ -131,7 +131,9 @@ def test_two_errors_are_no_risk_where_they_were_searched() -> None:
     track = replace(tracked(garbled), complete=True)
     block = verdict(garbled, track=track, rate=1e-3).doubtful[0].start // BLOCK
 
-    before, behind = (verdict(garbled, track=track, paired=paired) for paired in ((), ((block - 3, block + 3),)))
+    before, behind = (
+        verdict(garbled, track=track, paired=paired) for paired in ((), tuple(range(block - 3, block + 4)))
+    )
 
     assert behind.risk < before.risk
 
