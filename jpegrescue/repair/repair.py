@@ -19,7 +19,7 @@ from jpegrescue.repair.pairs import (
     two_blocks,
     two_other_bits,
 )
-from jpegrescue.repair.search import block_odds, options, single_flips, suspects, weigh_each, weigh_up
+from jpegrescue.repair.search import block_odds, options, single_flips, suspects, weigh_up
 from jpegrescue.repair.surroundings import Surroundings, look_around
 from jpegrescue.repair.track import ScanPlan, Track, follow, plan_scan, quick_look, still_fits
 from jpegrescue.repair.verdict import Verdict, judge
@@ -37,7 +37,8 @@ DAMAGED, DAMAGED_GAIN = 0.98, 10 * NAT  # the same, and its gain, in a file that
 IN_THE_CLEAR = 0.97  # the same in a file that is not encrypted
 RATE_LEAST = 1e-5
 BLOCKS_BEFORE = 1
-WORTH_A_LOOK, LAST_LOOK = -2 * NAT, -10 * NAT  # gain from which on a picture is looked at
+WORTH_A_LOOK, LAST_LOOK = -2 * NAT, -16 * NAT
+"""Gain from which on the picture is asked: of an error that its symbols hardly show, it may see more."""
 ROWS_AROUND, BLOCKS_AROUND = 2, 32
 HOPELESS_SHARE = 0.4
 TURNS = 2  # a bit is flipped, and flipped back, once
@@ -179,9 +180,9 @@ class _Search:
         row = track.stripped.size * ROWS_AROUND // (BLOCK * max(track.plan.layout.rows, 1)) + BLOCKS_AROUND
         return [block for block in blocks if np.abs(self.stirred - block).min() <= row]
 
-    def weigh(self, track: Track, found: list[list[Option]]) -> list[Change]:
+    def weigh(self, track: Track, found: list[list[Option]], least: int = WORTH_A_LOOK) -> list[Change]:
         """What of it is worth a look."""
-        weighed = weigh_up(track, self.surroundings, self.file, found, WORTH_A_LOOK)
+        weighed = weigh_up(track, self.surroundings, self.file, found, least)
         if self.watch is not None:
             self.watch(weighed, self.flipped)
         return weighed
@@ -240,7 +241,7 @@ def repair(
         return None
     least = (SURE, LIKELY) if file.garbles else (IN_THE_CLEAR, IN_THE_CLEAR)
     search = _Search(file, effort, pool, look_around(track, file.plain, structure), least, watch)
-    flipped, left = True, list[list[Option]]()
+    flipped, left = True, list[Change]()
     if seen.counted and not damaged and not _looks_damaged(search, track):
         return None
     for _ in range(effort.passes):
@@ -251,19 +252,18 @@ def repair(
         plan = _plan_again(plan, file.plain, structure)
         track = follow(file.plain, plan)
     settled = not flipped
-    unsolved = weigh_each(track, search.surroundings, file, left, LAST_LOOK)
     judged = judge(
         track,
         file,
         search.flipped,
-        unsolved,
+        left,
         sorted(block for tried in search.paired.values() for block in tried),
         search.rate(track),
         effort.deep,
     )
     # a search that was cut short has not looked at what its last flips led to
     verdict = replace(judged, exact=judged.exact and settled)
-    return Repaired(tuple(search.changes), tuple(unsolved), search.flipped, track, structure, verdict)
+    return Repaired(tuple(search.changes), tuple(left), search.flipped, track, structure, verdict)
 
 
 def _look(odds: NDArray[np.float64], block: int) -> bytes:
@@ -285,7 +285,7 @@ def _looks_damaged(search: _Search, track: Track) -> bool:
     return any(change.gain >= DAMAGED_GAIN and change.likely >= DAMAGED for change in weighed)
 
 
-def _pass(search: _Search, track: Track) -> tuple[bool, list[list[Option]]]:
+def _pass(search: _Search, track: Track) -> tuple[bool, list[Change]]:
     """One pass: whether anything was flipped, and if not, what was looked at in vain.
 
     What is dearer comes when nothing cheaper is left: blocks near the last changes, all suspicious ones, two flips in
@@ -306,9 +306,8 @@ def _pass(search: _Search, track: Track) -> tuple[bool, list[list[Option]]]:
         return True, []
     left = search.singles(track, odds, suspects(odds, search.effort.deep))
     swapped = search.swaps(track, odds)
-    found = [*left, *paired, *swapped]
-    weighed = search.weigh(track, found)
-    return search.accept(weighed, sure) or search.accept(weighed, likely), found
+    weighed = search.weigh(track, [*left, *paired, *swapped], LAST_LOOK)
+    return search.accept(weighed, sure) or search.accept(weighed, likely), weighed
 
 
 def _plan_again(plan: ScanPlan, data: NDArray[np.uint8], structure: JpegStructure) -> ScanPlan:

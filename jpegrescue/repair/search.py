@@ -20,7 +20,8 @@ from jpegrescue.source.crypt.flips import BITS, Flippable
 from jpegrescue.source.crypt.sector import BLOCK
 
 RIVALS = 12  # candidates of a block that are kept
-WORTH_KEEPING = -12 * NAT  # gain of the best of them, or they are not
+WORTH_KEEPING = -18 * NAT  # gain of the best of them, or they are not
+HOPEFUL, FEW = -2 * NAT, 4  # gain below which only so many options of a block are compared by the picture
 REACH = 16  # blocks that flips of one option lie in at most
 PICTURE_SHARE = 0.5  # of what the picture's borders say, as neighbouring ones say much the same
 BEYOND, SOUND = 30 * NAT, 5 * NAT  # what counts at most of what lies behind bytes that stay garbled; what is garbled
@@ -132,14 +133,18 @@ def weigh_up(
     best_of: list[Change] = []
     taken: list[tuple[int, int]] = []
     seen: set[int] = set()
-    everything = sorted((option for rivals in found for option in rivals), key=lambda o: (-o.gain, o.flips))
+    rivals: dict[int, list[Option]] = {}
+    everything = sorted((option for options in found for option in options), key=lambda o: (-o.gain, o.flips))
+    for option in everything:
+        rivals.setdefault(option.at, []).append(option)
     for best in everything:
         if best.gain < least:
             break
         if best.at in seen or any(best.first <= last and first <= best.last for first, last in taken):
             continue
         seen.add(best.at)
-        change = _compare(track, surroundings, file, [option for option in everything if option.at == best.at])
+        few = len(rivals[best.at]) if best.gain >= HOPEFUL else FEW
+        change = _compare(track, surroundings, file, rivals[best.at][:few])
         if change.likely >= BELIEVED:
             taken += [(best.first, best.last), (change.first, change.last)]
         best_of.append(change)
@@ -184,14 +189,3 @@ def _compare(track: Track, surroundings: Surroundings, file: Flippable, rivals: 
         first=chosen.first,
         last=chosen.last,
     )
-
-
-def weigh_each(
-    track: Track,
-    surroundings: Surroundings,
-    file: Flippable,
-    found: Sequence[Sequence[Option]],
-    least: int,
-) -> list[Change]:
-    """The best change of every block by itself, where it is worth a look, whatever lies beside it."""
-    return [_compare(track, surroundings, file, options) for options in found if options[0].gain >= least]
