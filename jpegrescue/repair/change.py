@@ -78,6 +78,11 @@ class Change:
     last: int
 
     @property
+    def symbols(self) -> int:
+        """Of its gain, what symbols say."""
+        return self.gain - min(self.picture, PICTURE_MOST)
+
+    @property
     def likely(self) -> float:
         """Probability that it undoes errors."""
         return _chance(_weight(self))
@@ -91,7 +96,7 @@ class Change:
 def described(change: Change) -> NDArray[np.float64]:
     """Features of a change, float64 (FEATURES,)."""
     picture, margin, own, better = (value / NAT for value in (change.picture, change.margin, change.own, change.better))
-    symbols = (change.gain - min(change.picture, PICTURE_MOST)) / NAT
+    symbols = change.symbols / NAT
     several = change.fresh > 1
     return np.array(
         [

@@ -33,6 +33,7 @@ undamaged otherwise: a third of all errors in cipher blocks leave one that decod
 WORTH_A_PAIR = 12.0  # nats that two flips have to gain beyond what they cost
 GARBLED = 0.0  # nats of a block that two flipped bits may lie in: one in 400 garbled ones has more
 SURE, LIKELY = 0.95, 0.8  # probability of a change that is made at once, and when nothing surer is left
+GAIN_LEAST = 3 * NAT  # over leaving it alone, which is an explanation, too
 DAMAGED, DAMAGED_GAIN = 0.98, 10 * NAT  # the same, and its gain, in a file that shows no damage otherwise
 IN_THE_CLEAR = 0.97  # the same in a file that is not encrypted
 RATE_LEAST = 1e-5
@@ -192,7 +193,10 @@ class _Search:
         new = [
             change
             for change in weighed
-            if change.gain > 0 and change.likely >= least and all(self.turns[flip] < TURNS for flip in change.flips)
+            if change.gain >= GAIN_LEAST
+            and change.symbols >= LAST_LOOK
+            and change.likely >= least
+            and all(self.turns[flip] < TURNS for flip in change.flips)
         ]
         for change in new:
             for flip in change.flips:
