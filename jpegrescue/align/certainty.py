@@ -31,7 +31,6 @@ SMALL, LARGE = 13, 40
 LONG_ROWS, VOUCHED, SECTOR_BITS = 4, 10 * NAT, 3500
 RUN_SURE, RUN_LIKELY, RUN_DOUBTFUL = 0.9998, 0.99, 0.5
 SLIP_MIN, SLIP_KNEE, SLIP_AGREED, SLIP_MAX, LEAD_MAX, MARGIN_MIN, MARGIN_MAX = -20, 20, 40, 100, 400, -10, 40
-SLIP_FIRM, MOST = 60, 0.5
 RUN_WEIGHTS = np.array([-2.175, 1.133, 0.694, 3.071, 1.683, 0.517, 1.095, 1.01])
 """Of runs where both ends of the scan were searched from; the others bound what is weighed, in nats."""
 WEIGHTS = np.array([
@@ -335,8 +334,6 @@ def _runs_likely(evidence: Evidence, placement: Placement, offsets: NDArray[np.f
     held = np.array([fixed(evidence, run) or complete(evidence, run) for run in runs], np.bool_)
     slip = SLIP_KNEE * (described[:, 1] + described[:, 2])
     fast = slip >= np.where(described[:, 3] > 0, SLIP_AGREED, SLIP_MAX)
-    whole = _most_of_it(runs, ~confirmed & (slip >= SLIP_FIRM))
-    confirmed, fast = confirmed | whole, fast | whole
     likely = np.where(confirmed, likely, np.minimum(likely, RUN_DOUBTFUL))
     clear = held | (described[:, 5] >= MARGIN_ENOUGH / NAT / MARGIN_MAX)
     likely = np.where(confirmed & fast & clear, np.maximum(likely, RUN_SURE), likely)
@@ -346,17 +343,6 @@ def _runs_likely(evidence: Evidence, placement: Placement, offsets: NDArray[np.f
         likely = np.where(held & (likely >= RUN_LIKELY), RUN_SURE, RUN_DOUBTFUL)
     long = [complete(evidence, run) and run.stop - run.start >= LONG_ROWS * evidence.width for run in runs]
     return np.where(long, np.maximum(likely, RUN_SURE), likely)
-
-
-def _most_of_it(runs: Sequence[Run], firm: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Those of the `firm` runs, bool (runs,), if they are most of the picture, else none.
-
-    One of both ends may have gone wrong early on, so that it says nothing; a stretch that only one of them has placed
-    while they agree on all around it is another matter.
-    """
-    size = np.array([run.stop - run.start for run in runs])
-    most: bool = size[firm].sum() >= MOST * size.sum()
-    return firm if most else np.zeros_like(firm)
 
 
 def fixed(evidence: Evidence, run: Run) -> bool:
