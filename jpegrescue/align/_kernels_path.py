@@ -26,8 +26,8 @@ from jpegrescue.score._kernels_evidence import (
 NOTHING = -(1 << 60)
 NOWHERE = 1 << 40
 LONG_HOLE, SHORT_HOLE = 12.0, 6.0
-NEIGHBOURS = 2
-LAW, COUNT_KEPT = 0.37, 0.05
+NEIGHBOURS = 4
+LAW, COUNT_KEPT = 0.37, 0.07
 STRANGERS = 20 * 1024  # what a stretch of another picture costs
 SEAM_ALIKE, SEAM_LEAST, SEAM_MOST, SEAM_FLOOR = 8 * 1024, -4 * 1024, 8 * 1024, -32 * 1024
 OFFSET_UNKNOWN = 640.0 * 640.0
@@ -44,10 +44,10 @@ def tempered(odds):
 def jump_cost(missing, garbage, lost):
     """What it costs that `missing` MCUs of the picture lie between two runs, `garbage` MCUs of the stream apart.
 
-    `lost` are expected there by the bits between the runs, give or take an eighth; and besides, an error may leave the
+    `lost` are expected there by the bits between the runs, give or take a fifth; and besides, an error may leave the
     count alone. Laws and figures: errors in training photos.
     """
-    spread = 0.02 + 0.13 * lost
+    spread = 0.05 + 0.21 * lost
     off = (missing - lost) / spread
     likely = LAW / (spread * (1.0 + off * off / 2.5) ** 1.75 + LAW)
     return -logarithm(likely + COUNT_KEPT) if missing == garbage else -logarithm(likely)
@@ -85,7 +85,7 @@ def expected_lost(bit_start, bit_end, before, after, bits_per_mcu, last, t):
     if last < 0:
         return bit_start[t] / bits_per_mcu
     bits = bit_start[t] - bit_end[last]
-    near = 0.47 * bits * (1.0 / before[last] + 1.0 / after[t])
+    near = 0.46 * bits * (1.0 / before[last] + 1.0 / after[t])
     if near <= SHORT_HOLE:
         return near
     weight = SHORT_HOLE / near

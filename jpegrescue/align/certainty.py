@@ -31,26 +31,29 @@ SMALL, LARGE = 13, 40
 LONG_ROWS, VOUCHED, SECTOR_BITS = 4, 10 * NAT, 3500
 RUN_SURE, RUN_LIKELY, RUN_DOUBTFUL = 0.9998, 0.99, 0.5
 SLIP_MIN, SLIP_KNEE, SLIP_AGREED, SLIP_MAX, LEAD_MAX, MARGIN_MIN, MARGIN_MAX = -20, 20, 40, 100, 400, -10, 40
-RUN_WEIGHTS = np.array([-2.175, 1.133, 0.694, 3.071, 1.683, 0.517, 1.095, 1.01])
+SLIP_FIRM, MOST = 60, 0.5
+RUN_WEIGHTS = np.array([-1.763, 1.377, 0.890, 2.567, 1.836, 0.298, 0.643, 1.098])
 """Of runs where both ends of the scan were searched from; the others bound what is weighed, in nats."""
 WEIGHTS = np.array([
     [
-        2.339, 0.291, 0.271,
-        -3.396, -0.369, 0.366, 0.649, 0.716, 0.944,
-        1.357, 0.458, 0.039, -0.205, -0.187, -0.291,
-        0.766,
-        -0.852, -0.971, 0.151, -0.643, -1.090, 0.881,
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        -1.226, 0.213, 0.238,
+        -1.879, 0.191, -0.041, 0.081, 0.466, 0.505,
+        0.908, -0.014, 0.177, 0.149, -0.207, -0.130,
+        0.580,
+        -0.849, -1.054, 0.128, -0.706, -0.677, 0.685,
+        0.527, 1.405, 1.018, 0.438, 0.401, 0.501,
+        0.759, 0.501, 0.158, 0.351,
+        -0.124, -0.175, -0.312, -0.280,
     ],
     [
-        -1.159, 1.258, 0.215,
-        -2.213, 0.030, -0.059, -0.029, 0.251, 0.354,
-        1.922, -0.066, -0.215, -0.036, 0.025, -0.014,
-        0.720,
-        -0.662, -0.558, 0.257, -1.311, -1.666, 0.416,
-        0.286, 1.289, 2.813, 0.321, 1.955, 0.119,
-        -2.183, -1.205, -0.709, -0.451,
-        -0.063, -1.217, -1.173, -0.550,
+        -0.516, 0.933, 0.347,
+        -2.095, -0.277, -0.154, -0.063, 0.119, 0.126,
+        1.391, -0.114, -0.074, 0.288, 0.075, 0.351,
+        0.372,
+        -0.686, -0.620, 0.189, -1.314, -2.343, 0.777,
+        0.712, 1.621, 2.687, 1.077, 1.036, -0.556,
+        -1.369, -1.174, -0.932, -0.556,
+        -0.608, -2.053, -1.653, -0.820,
     ],
 ])  # fmt: skip
 """Of files that lie as they are, and of those that were decrypted."""
@@ -334,6 +337,8 @@ def _runs_likely(evidence: Evidence, placement: Placement, offsets: NDArray[np.f
     held = np.array([fixed(evidence, run) or complete(evidence, run) for run in runs], np.bool_)
     slip = SLIP_KNEE * (described[:, 1] + described[:, 2])
     fast = slip >= np.where(described[:, 3] > 0, SLIP_AGREED, SLIP_MAX)
+    whole = _most_of_it(runs, ~confirmed & (slip >= SLIP_FIRM))
+    confirmed, fast = confirmed | whole, fast | whole
     likely = np.where(confirmed, likely, np.minimum(likely, RUN_DOUBTFUL))
     clear = held | (described[:, 5] >= MARGIN_ENOUGH / NAT / MARGIN_MAX)
     likely = np.where(confirmed & fast & clear, np.maximum(likely, RUN_SURE), likely)
@@ -343,6 +348,17 @@ def _runs_likely(evidence: Evidence, placement: Placement, offsets: NDArray[np.f
         likely = np.where(held & (likely >= RUN_LIKELY), RUN_SURE, RUN_DOUBTFUL)
     long = [complete(evidence, run) and run.stop - run.start >= LONG_ROWS * evidence.width for run in runs]
     return np.where(long, np.maximum(likely, RUN_SURE), likely)
+
+
+def _most_of_it(runs: Sequence[Run], firm: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Those of the `firm` runs, bool (runs,), if they are most of the picture, else none.
+
+    One of both ends may have gone wrong early on, so that it says nothing; a stretch that only one of them has placed
+    while they agree on all around it is another matter.
+    """
+    size = np.array([run.stop - run.start for run in runs])
+    most: bool = size[firm].sum() >= MOST * size.sum()
+    return firm if most else np.zeros_like(firm)
 
 
 def fixed(evidence: Evidence, run: Run) -> bool:

@@ -13,8 +13,7 @@ from jpegrescue.model.evidence import ByteRange
 from jpegrescue.model.jpeg import Frame, JpegStructure, Scan
 from jpegrescue.resync.decode import picture_frame
 from jpegrescue.resync.restarts import Intervals, anchor
-from jpegrescue.resync.resume import resume
-from jpegrescue.resync.stream import Stream, decode_stream, split
+from jpegrescue.resync.stream import Stream, decode_stream
 from jpegrescue.score.borders import ComponentLayout, component_layouts, look_at_borders
 from jpegrescue.score.neighbours import left_odds
 from jpegrescue.score.plausibility import NAT
@@ -43,13 +42,10 @@ def read_scan(
     structure: JpegStructure,
     space: ColourSpace = "ycc",
     bad: Sequence[ByteRange] = (),
-    *,
-    undamaged: bool = False,
 ) -> Reading | None:
     """Read the one scan of a file; `None` where there is not exactly one with all components, or nothing decodes.
 
     `bad`: byte ranges of the file that are known to be unreadable; nothing that was decoded from them counts.
-    `undamaged`: that is known, and all MCUs are where decoding comes upon them.
     """
     if structure.frame is None or len(structure.scans) != 1:
         return None
@@ -63,9 +59,7 @@ def read_scan(
     ends = structure.eoi is not None
     intervals = anchor(stripped, layout.mcus, scan.restart_interval, ends=ends)
     odds = calibrated_odds(stripped, intervals.bits, layout, scan)
-    weighed = weigh(stripped, intervals.bits, layout.mcus, layout, odds)
-    resumed = None if undamaged else resume(stripped, layout, odds, weighed)
-    stream = decode_stream(stripped, layout, intervals, resumed)
+    stream = decode_stream(stripped, layout, intervals)
     if stream.bit_start.size == 0:
         return None
     layouts = component_layouts(structure, frame, scan, space)
@@ -73,8 +67,7 @@ def read_scan(
     hit = np.zeros(start.size, np.bool_)
     for part in bad:
         hit |= (start < 8 * part.end) & (end > 8 * part.start)
-    parts, _ = split(intervals, resumed)
-    symbols = of_mcus(weigh(stripped, parts, layout.mcus, layout, odds), stream.bit_start, stream.bit_end)
+    symbols = of_mcus(weigh(stripped, intervals.bits, layout.mcus, layout, odds), stream.bit_start, stream.bit_end)
     begun = stream.fresh & ~np.isin(stream.bit_start, intervals.bits[:, 0])
     begun[1:] |= begun[:-1] & (symbols.dip[1:] < 0)  # and so may be the next
     symbols = replace(symbols, dip=np.where(begun, np.minimum(symbols.dip, GARBAGE), symbols.dip))

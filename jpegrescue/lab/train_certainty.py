@@ -64,7 +64,7 @@ def examine(jpeg: bytes, kind: Kind, rate: float, rng: np.random.Generator) -> M
     """Damage a picture, place what is left, and see what is right."""
     data = np.frombuffer(jpeg, np.uint8)
     hurt = _hurt(data, kind, rate, rng)
-    sound, reading = read_scan(data, parse(data), undamaged=True), read_scan(hurt, parse(hurt))
+    sound, reading = read_scan(data, parse(data)), read_scan(hurt, parse(hurt))
     if sound is None or reading is None:
         return None
     evidence, encrypted = reading.evidence, kind != "plain"
@@ -106,7 +106,7 @@ def examine_runs(
     """
     data = np.frombuffer(jpeg, np.uint8)
     hurt = _hurt(data, kind, rate, rng)
-    sound, reading = read_scan(data, parse(data), undamaged=True), read_scan(hurt, parse(hurt))
+    sound, reading = read_scan(data, parse(data)), read_scan(hurt, parse(hurt))
     if sound is None or reading is None or reading.evidence.plain:
         return None
     placement = settled(reading.evidence, place(reading.evidence))

@@ -22,7 +22,7 @@ from jpegrescue.repair.pairs import (
 from jpegrescue.repair.search import block_odds, options, single_flips, suspects, weigh_up
 from jpegrescue.repair.surroundings import Surroundings, look_around
 from jpegrescue.repair.track import ScanPlan, Track, follow, plan_scan, quick_look, still_fits
-from jpegrescue.repair.verdict import Verdict, judge
+from jpegrescue.repair.verdict import Verdict, judge, pair_risks
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, Flippable
 from jpegrescue.source.crypt.sector import BLOCK
@@ -31,8 +31,9 @@ UNUSUAL, ODD = -10.0, -3.0
 """Nats of a block, before odds are calibrated to the file and then, below which bits are tried in a file that seems
 undamaged otherwise: a third of all errors in cipher blocks leave one that decodes to its end."""
 WORTH_A_PAIR = 12.0  # nats that two flips have to gain beyond what they cost
+PAIR_DOUBTFUL = 3e-6  # risk of a pair of errors from which on it is looked for
 GARBLED = 0.0  # nats of a block that two flipped bits may lie in: one in 400 garbled ones has more
-SURE, LIKELY = 0.95, 0.8  # probability of a change that is made at once, and when nothing surer is left
+SURE, LIKELY = 0.95, 0.5  # probability of a change that is made at once, and when nothing surer is left
 GAIN_LEAST = 3 * NAT  # over leaving it alone, which is an explanation, too
 DAMAGED, DAMAGED_GAIN = 0.98, 10 * NAT  # the same, and its gain, in a file that shows no damage otherwise
 IN_THE_CLEAR = 0.97  # the same in a file that is not encrypted
@@ -52,19 +53,21 @@ class Effort:
     """How far to search.
 
     `suspicious`, `deep`: nats that a block's symbols may add up to, at most, for it to be searched in every pass, and
-    in the last one; `stretches`: garbled ones in which two flips are looked for; `passes`: at most.
+    in the last one; `stretches`: garbled ones in which two flips are looked for; `doubtful`: blocks, a pass, in which
+    they are looked for in the end; `passes`: at most.
     """
 
     suspicious: float
     deep: float
     stretches: int
+    doubtful: int
     passes: int
 
 
 EFFORTS = {
-    "quick": Effort(-3.0, 3.0, 0, 8),
-    "normal": Effort(0.0, 6.0, 64, 24),
-    "thorough": Effort(6.0, 1000.0, 1000, 64),
+    "quick": Effort(-3.0, 3.0, 0, 0, 8),
+    "normal": Effort(0.0, 8.0, 64, 32, 24),
+    "thorough": Effort(6.0, 1000.0, 1000, 1000, 64),
 }
 
 
@@ -126,7 +129,24 @@ class _Search:
         new.sort(key=lambda stretch: (np.nansum(odds[stretch[0] : stretch[1] + 1]), stretch))
         new = new[: max(self.effort.stretches - self.looked, 0)]
         self.looked += len(new)
-        blocks = [(stretch, block) for stretch in new for block in beginnings(odds, *stretch)]
+        self.try_pairs(track, odds, [(stretch, block) for stretch in new for block in beginnings(odds, *stretch)])
+        return self.found_pairs()
+
+    def doubtful_pairs(self, track: Track, odds: NDArray[np.float64]) -> bool:
+        """Try two flips where little is garbled, but two errors are likeliest of all; whether there was any to try."""
+        risks = pair_risks(odds, self.rate(track))
+        risks[[block for tried in self.paired.values() for block in tried]] = 0
+        found = np.argsort(-risks, kind="stable")[: self.effort.doubtful]
+        blocks = sorted(found[risks[found] > PAIR_DOUBTFUL].tolist())
+        self.try_pairs(track, odds, [((block, block), block) for block in blocks])
+        return bool(blocks)
+
+    def found_pairs(self) -> list[list[Option]]:
+        """Of every block in which two flips were tried, what they can do."""
+        return list({block: made for tried in self.paired.values() for block, made in tried.items() if made}.values())
+
+    def try_pairs(self, track: Track, odds: NDArray[np.float64], wanted: list[tuple[tuple[int, int], int]]) -> None:
+        """Try two flips in blocks of stretches, or one there and one in a block behind."""
         cost, inside = self.cost(track), two_bits()
 
         def attempt(where: tuple[tuple[int, int], int]) -> list[Option]:
@@ -139,9 +159,8 @@ class _Search:
             two = two_blocks(track, self.file, block, others, odds, self.flipped, cost)
             return sorted([*one, *two], key=lambda option: (-option.gain, option.flips))
 
-        for (stretch, block), made in zip(blocks, self.pool.map(attempt, blocks), strict=True):
+        for (stretch, block), made in zip(wanted, self.pool.map(attempt, wanted), strict=True):
             self.paired.setdefault(stretch, {})[block] = made
-        return [made for stretch in stretches for made in self.paired.get(stretch, {}).values() if made]
 
     def swaps(self, track: Track, odds: NDArray[np.float64]) -> list[list[Option]]:
         """Options of having flipped other bits nearby, for every bit that was flipped."""
@@ -293,7 +312,7 @@ def _pass(search: _Search, track: Track) -> tuple[bool, list[Change]]:
     """One pass: whether anything was flipped, and if not, what was looked at in vain.
 
     What is dearer comes when nothing cheaper is left: blocks near the last changes, all suspicious ones, two flips in
-    one block, and all blocks that look the least odd.
+    garbled stretches, all blocks that look the least odd, and two flips in the oddest of those.
     """
     odds = block_odds(track, search.file)
     sure, likely = search.least
@@ -311,6 +330,11 @@ def _pass(search: _Search, track: Track) -> tuple[bool, list[Change]]:
     left = search.singles(track, odds, suspects(odds, search.effort.deep))
     swapped = search.swaps(track, odds)
     weighed = search.weigh(track, [*left, *paired, *swapped], LAST_LOOK)
+    if search.accept(weighed, sure) or search.accept(weighed, likely):
+        return True, weighed
+    if not search.doubtful_pairs(track, odds):
+        return False, weighed
+    weighed = search.weigh(track, [*left, *search.found_pairs(), *swapped], LAST_LOOK)
     return search.accept(weighed, sure) or search.accept(weighed, likely), weighed
 
 

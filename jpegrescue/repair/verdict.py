@@ -54,6 +54,8 @@ TWO = (
 )
 """Log-odds that a block, or two side by side, are garbled whose symbols add up to so many nats."""
 UNCOUNTED = 0.60  # share of errors that leave the number of MCUs as it is
+PAIR_MISSED = 0.01
+"""Share of pairs of errors in one block, or in two side by side, that are there and not found by trying them all."""
 CANCEL = 0.2  # share of pairs of errors, each of which changes it, that make up for each other
 RISK_MOST = 3e-3
 DOUBTFUL = 1e-3  # risk of a single block
@@ -93,10 +95,9 @@ def judge(
         deep: nats of a block up to which blocks were searched.
     """
     odds = block_odds(track, file)
-    hit = BITS * rate
-    one, two = _garbled(odds, ONE), np.append(_garbled(odds[:-1] + odds[1:], TWO), 0.0)
-    pairs = hit**2 * (one / 2 + two)
-    pairs[list(paired)] = 0
+    hit, one = BITS * rate, _garbled(odds, ONE)
+    pairs = pair_risks(odds, rate)
+    pairs[list(paired)] *= PAIR_MISSED
     risk = np.where(odds < deep, 0.0, hit * one) + pairs
     for flip in flipped:  # perhaps a lucky bit in place of two others of its block
         if odds[flip // BITS] >= POOR:
@@ -110,6 +111,13 @@ def judge(
     total = float(risk.sum() + cancelled)
     exact = file.garbles and track.counted and track.plan.ends and total < RISK_MOST
     return Verdict(exact, total, _ranges(risk > DOUBTFUL, file))
+
+
+def pair_risks(odds: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
+    """Of every block, how likely it holds two errors, or one and the next block another; `odds`: `block_odds`."""
+    two = np.append(_garbled(odds[:-1] + odds[1:], TWO), 0.0)
+    risks: NDArray[np.float64] = (BITS * rate) ** 2 * (_garbled(odds, ONE) / 2 + two)
+    return risks
 
 
 def _garbled(nats: NDArray[np.float64], table: tuple[tuple[float, float], ...]) -> NDArray[np.float64]:

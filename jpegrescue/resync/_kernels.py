@@ -3,18 +3,13 @@
 import numpy as np
 
 from jpegrescue.compiled import kernel
-from jpegrescue.score._kernels_symbols import forget, weigh_block
 
 WINDOW = 24
 HYPOTHESES = 8
 SKIPPED = 0.25
 FAR_OFF = 1.0  # per octave that a jump is longer or shorter than its bytes suggest
 FREE_OCTAVES = 1.5
-FURTHEST = 8  # a smooth area holds so many times more intervals than its bytes suggest
-OUT_OF_STEP = -(1 << 60)
-LEAST = 3 * 1024  # odds that an MCU must add to be taken for one
-PRICE = 24 * 1024  # by so much a chain must be better than what the robust rule makes of the same bits
-REACH = 4096  # bits before a place in step that are looked at
+REACH = 8  # a smooth area holds so many times more intervals than its bytes suggest
 
 
 @kernel
@@ -60,7 +55,7 @@ def anchor_restarts(position, number, typical, intervals, end, has_end, index):
                 first = (number[j - 1] + 1 - opens[i, h]) & 7
                 if first == 0:
                     first = 8
-                furthest = min(intervals - opens[i, h], max(first + 9, np.int64(FURTHEST * expected)))
+                furthest = min(intervals - opens[i, h], max(first + 9, np.int64(REACH * expected)))
                 for step in range(first, furthest, 8):
                     miss = _jump(step, expected)
                     _keep(cost[j], opens[j], previous[j], dropped + miss, opens[i, h] + step, i * HYPOTHESES + h)
@@ -101,41 +96,3 @@ def _keep(cost, opens, previous, total, opened, origin):
     cost[slot] = total
     opens[slot] = opened
     previous[slot] = origin
-
-
-@kernel
-def resume_points(data, first, last, plain, blocks, fast, code_max, code_delta, symbols, ac_odds, dc_odds, found):
-    """The bits from which on MCUs decode without a gap up to a place that is in step, for the likeliest such chain.
-
-    Args:
-        data: uint8, bytes without stuffing, then PADDING.
-        first, last: int64 (n,), ascending and apart: where each stretch begins that does not look like a picture, and
-            where what follows does, in step.
-        plain: int64 (n,), odds of what the robust rule makes of each stretch.
-        blocks, fast, code_max, code_delta, symbols, ac_odds, dc_odds: see `weigh_block`.
-        found: int64 (n,), output: the bit at which the chain begins, `last` where there is none.
-    """
-    state = np.empty((2, ac_odds.shape[0]), np.int64)
-    value = np.empty(REACH + 1, np.int64)
-    for k in range(first.size):
-        begin = max(first[k], last[k] - REACH)
-        value[last[k] - begin] = 0
-        best = plain[k] + PRICE
-        found[k] = last[k]
-        for p in range(last[k] - 1, begin - 1, -1):
-            forget(state)
-            ok, q, total = True, p, 0
-            for b in range(blocks.shape[0]):
-                ok, q, odds = weigh_block(
-                    data, q, blocks[b], state, fast, code_max, code_delta, symbols, ac_odds, dc_odds
-                )
-                if not ok or q > last[k]:
-                    ok = False
-                    break
-                total += odds
-            value[p - begin] = OUT_OF_STEP
-            if ok and value[q - begin] > OUT_OF_STEP:
-                value[p - begin] = value[q - begin] + total - LEAST
-                if value[p - begin] > best:
-                    best = value[p - begin]
-                    found[k] = p

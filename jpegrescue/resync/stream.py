@@ -6,16 +6,15 @@ added to the DC predictors. So the stream is decoded first, to the last bit of e
 gives; what belongs where is for alignment to find out.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jpegrescue.jpeg import entropy
 from jpegrescue.resync.restarts import Intervals
-from jpegrescue.resync.resume import Resumption
 
-SURPLUS, BLOCK_BITS_MIN, DC_MAX = 64, 2, 2**15 - 1
+SURPLUS, BLOCK_BITS_MIN = 64, 2
 """MCUs that an interval may hold beyond what it should: garbage decodes to more of them than were lost. And
 bits that a block takes at least: one for its DC difference, one for its end."""
 
@@ -37,67 +36,16 @@ class Stream:
     fresh: NDArray[np.bool_]
 
 
-def decode_stream(
-    stripped: entropy.ScanBytes, layout: entropy.ScanLayout, intervals: Intervals, resumed: Resumption | None = None
-) -> Stream:
-    """Decode every interval to its end, up to twice the MCUs that it should hold and `SURPLUS` more.
-
-    `resumed`: where decoding begins anew besides; DC predictors are those from before the garbage then.
-    """
-    parts, owner = split(intervals, resumed)
-    most = (parts[:, 1] - parts[:, 0]) // (BLOCK_BITS_MIN * layout.blocks.shape[0]) + 1
-    counts = np.minimum(2 * intervals.count[owner] + SURPLUS, most)
-    if resumed is not None:
-        inside = np.searchsorted(resumed.known, parts[:, 1]) - np.searchsorted(resumed.known, parts[:, 0])
-        counts = np.minimum(counts, inside + SURPLUS)
+def decode_stream(stripped: entropy.ScanBytes, layout: entropy.ScanLayout, intervals: Intervals) -> Stream:
+    """Decode every interval to its end, up to twice the MCUs that it should hold and `SURPLUS` more."""
+    most = (intervals.bits[:, 1] - intervals.bits[:, 0]) // (BLOCK_BITS_MIN * layout.blocks.shape[0]) + 1
+    counts = np.minimum(2 * intervals.count + SURPLUS, most)
     room = int(counts.sum())
     strip = _strip_layout(layout, room)
     flat = np.zeros(64 * room * layout.blocks.shape[0], np.int16)
     first = np.cumsum(counts) - counts
-    raw = entropy.decode_intervals(stripped, strip, parts, first, counts, flat)
-    stream = _stream(strip, flat, raw, room)
-    if resumed is not None:
-        _go_on(stream, layout, raw.interval_done, owner, parts, resumed)
-    return replace(stream, interval=owner[stream.interval])
-
-
-def split(intervals: Intervals, resumed: Resumption | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Bits between restarts and resumptions, int64 (parts, 2), and the interval that each part is of."""
-    if resumed is None:
-        return intervals.bits, np.arange(intervals.bits.shape[0])
-    owner = np.searchsorted(intervals.bits[:, 0], resumed.at, side="right") - 1
-    starts = np.concatenate((intervals.bits[:, 0], resumed.at))
-    owners = np.concatenate((np.arange(intervals.bits.shape[0]), owner))
-    order = np.argsort(starts, kind="stable")
-    starts, owners = starts[order], owners[order]
-    stops = np.append(starts[1:], intervals.bits[-1, 1])
-    return np.stack((starts, np.minimum(stops, intervals.bits[owners, 1])), axis=1), owners
-
-
-def _go_on(
-    stream: Stream,
-    layout: entropy.ScanLayout,
-    done: NDArray[np.int64],
-    owner: NDArray[np.int64],
-    parts: NDArray[np.int64],
-    resumed: Resumption,
-) -> None:
-    """Add the DC predictors from before the garbage to all MCUs of parts that begin behind some, in place."""
-    stop = np.cumsum(done)
-    lost = dict(zip(resumed.at.tolist(), resumed.lost.tolist(), strict=True))
-    for part in range(1, done.size):
-        before = int(np.searchsorted(stream.bit_end, lost.get(int(parts[part, 0]), -1), side="right")) - 1
-        if (
-            owner[part] != owner[part - 1]
-            or before < 0
-            or stream.bit_start[before] < parts[owner.searchsorted(owner[part]), 0]
-        ):
-            continue
-        for coefficients, geometry in zip(stream.coefficients, layout.geometry, strict=True):
-            across = int(geometry[2])
-            predictor = int(coefficients[-1, (before + 1) * across - 1, 0])
-            moved = coefficients[:, (stop[part] - done[part]) * across : stop[part] * across, 0]
-            moved[...] = np.clip(moved.astype(np.int64) + predictor, -DC_MAX, DC_MAX)
+    raw = entropy.decode_intervals(stripped, strip, intervals.bits, first, counts, flat)
+    return _stream(strip, flat, raw, room)
 
 
 def _strip_layout(layout: entropy.ScanLayout, room: int) -> entropy.ScanLayout:

@@ -13,6 +13,8 @@ from jpegrescue.jpeg._kernels_entropy import AC_SIZE_MAX, DC_SIZE_MAX, FAST_BITS
 
 LEVELS, SHAPES, DC_SIZES, SYMBOLS = 10, 5, 12, 256
 FIRST_LEVEL = 4
+FIRST_SIZE = DC_SIZES  # in place of the size before, where DC is no difference from a block before
+DC_CONTEXTS = DC_SIZES + 1
 END = 1 << 60  # behind any bit
 FAILURE = 8 * 1024  # what a place counts where decoding fails, against a photo
 LEVEL = np.searchsorted(np.array([1, 2, 3, 5, 8, 12, 18, 27, 40]), np.arange(65), side="right").astype(np.int64)
@@ -55,10 +57,10 @@ def weigh_block(data, p, block, state, fast, code_max, code_delta, symbols, ac_o
         data: uint8, bytes without stuffing, then PADDING.
         p: bit address.
         block: int64 (5,), component, column, row, DC and AC table.
-        state: int64 (2, components), level and size of the DC difference of the block before; updated.
+        state: int64 (2, components), level and size of the DC difference of the block before, see `forget`; updated.
         fast, code_max, code_delta, symbols: look-ups.
         ac_odds: int16 (components, LEVELS, 64, SHAPES, SYMBOLS).
-        dc_odds: int16 (components, DC_SIZES, DC_SIZES).
+        dc_odds: int16 (components, DC_CONTEXTS, DC_SIZES).
     """
     c = block[0]
     ok, p, odds, number, size = weigh_upto(
@@ -128,7 +130,7 @@ def forget(state):
     """As at the start of a scan, and behind a restart marker."""
     for c in range(state.shape[1]):
         state[0, c] = FIRST_LEVEL
-        state[1, c] = 0
+        state[1, c] = FIRST_SIZE
 
 
 @inlined
@@ -305,7 +307,7 @@ def count_symbols(
     """Add the symbols of MCUs that decode to the histograms.
 
     `start`, `states`: as `weigh_stream` gives them; `wanted`: bool (MCUs,); `kinds`: int64 (components,);
-    `ac_counts`: int64 (kinds, LEVELS, 64, SHAPES, SYMBOLS); `dc_counts`: int64 (kinds, DC_SIZES, DC_SIZES).
+    `ac_counts`: int64 (kinds, LEVELS, 64, SHAPES, SYMBOLS); `dc_counts`: int64 (kinds, DC_CONTEXTS, DC_SIZES).
     """
     state = np.empty((2, kinds.size), np.int64)
     for m in range(wanted.size):

@@ -26,7 +26,7 @@ _BACK_OFF = 20.0  # a context's counts against those of the wider one around it
 _LEAST = 1e-7
 _ODDS_MAX = 12.0
 AC_SHAPE = (2, kernels.LEVELS, 64, kernels.SHAPES, kernels.SYMBOLS)
-DC_SHAPE = (2, kernels.DC_SIZES, kernels.DC_SIZES)
+DC_SHAPE = (2, kernels.DC_CONTEXTS, kernels.DC_SIZES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,10 +84,13 @@ def outcomes(kinds: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64],
 
 
 @pytest.mark.parametrize("kinds", [0, 1])
-def test_nothing_that_is_claimed_lies_elsewhere(kinds: int) -> None:
-    for seed, (truth, put, claimed) in enumerate(outcomes(kinds)):
-        wrong = claimed & (truth >= 0) & (put != truth)
-        assert not wrong.any(), f"trial {seed}: MCUs {np.flatnonzero(wrong)[:9]}"
+def test_what_is_claimed_lies_elsewhere_as_rarely_as_promised(kinds: int) -> None:
+    elsewhere = claims = 0
+    for truth, put, claimed in outcomes(kinds):
+        elsewhere += np.count_nonzero(claimed & (truth >= 0) & (put != truth))
+        claims += np.count_nonzero(claimed)
+
+    assert elsewhere <= 0.0005 * claims
 
 
 @pytest.mark.parametrize("kinds", [0, 1])

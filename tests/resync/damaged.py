@@ -16,11 +16,8 @@ from jpegrescue.model.decode import ComponentPlane, Decode
 from jpegrescue.model.jpeg import JpegStructure
 from jpegrescue.resync.decode import decode, picture_frame
 from jpegrescue.resync.restarts import Intervals, anchor
-from jpegrescue.resync.resume import resume
 from jpegrescue.resync.stream import Stream, decode_stream
 from jpegrescue.score.borders import CHROMA, LUMA, ComponentLayout
-from jpegrescue.score.soundness import calibrated_odds
-from jpegrescue.score.symbols import weigh
 
 NAMES = ("astronaut", "coffee", "chelsea", "rocket")
 SIZE = 384, 256
@@ -121,9 +118,7 @@ def opened(jpeg: bytes) -> Opened:
     assert decoded is not None
     stripped = entropy.scan_bytes(data, scan)
     intervals = anchor(stripped, layout.mcus, scan.restart_interval, ends=structure.eoi is not None)
-    odds = calibrated_odds(stripped, intervals.bits, layout, scan)
-    weighed = weigh(stripped, intervals.bits, layout.mcus, layout, odds)
-    stream = decode_stream(stripped, layout, intervals, resume(stripped, layout, odds, weighed))
+    stream = decode_stream(stripped, layout, intervals)
     layouts = tuple(
         ComponentLayout(
             c.horizontal,

@@ -11,7 +11,7 @@ from jpegrescue.jpeg.parse import parse
 from jpegrescue.model.jpeg import HuffmanTable
 from jpegrescue.resync.restarts import anchor
 from jpegrescue.score import symbols
-from jpegrescue.score._kernels_symbols import DC_SIZES, FAILURE, LEVEL, LEVELS, SHAPES, SYMBOLS
+from jpegrescue.score._kernels_symbols import DC_CONTEXTS, DC_SIZES, FAILURE, LEVEL, LEVELS, SHAPES, SYMBOLS
 from jpegrescue.score.borders import CHROMA, LUMA
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.score.symbols import AC_SHAPE, Counts, SymbolOdds, Weighed, count_symbols, symbol_odds, weigh
@@ -140,7 +140,7 @@ def test_odds_are_whole_numbers_within_bounds_and_none_where_there_is_no_code() 
     odds = symbol_odds(tables, kinds)
 
     assert odds.ac.shape == (3, LEVELS, 64, SHAPES, SYMBOLS)
-    assert odds.dc.shape == (3, DC_SIZES, DC_SIZES)
+    assert odds.dc.shape == (3, DC_CONTEXTS, DC_SIZES)
     assert odds.ac.dtype == odds.dc.dtype == np.int16
     assert max(np.abs(odds.ac).max(), np.abs(odds.dc).max()) <= 12 * NAT
     for index, (_, ac_table) in enumerate(tables):
