@@ -12,6 +12,7 @@ from jpegrescue.fill._kernels_thumbnail import inner
 from jpegrescue.fill._kernels_window import DOUBTFUL, LOST, start_flat
 
 RATIO_MIN, RATIO_MAX = 0.02, 100.0
+EARLY = 30.0
 HALF = np.float32(0.5)
 
 
@@ -30,10 +31,11 @@ def directional(
         samples: float32 (height, width), in and out.
         state: uint8, same shape.
         started: bool, whether lost samples hold an estimate.
-        taps: float32, odd number, the Gaussian that smooths the tensor.
+        taps: float32, 4n + 1 of them, the Gaussian that smooths the tensor.
         stiffness: float32, k.
         rounds, iterations: int, estimates of A, and steps of conjugate gradients at most in each.
-        tolerance: float, stop where the preconditioned squared residual falls below it per unknown sample.
+        tolerance: float, stop where the preconditioned squared residual falls below it per unknown sample; rounds but
+            the last, which only show the way, stop well before that.
         rows, columns: float32 (preview rows, taps) and (preview columns, taps), weights of D, which is separable.
         row_at, column_at: int64, sample of the window at which each begins.
         strength: float32 (preview rows, preview columns), λ; without rows there is no preview.
@@ -44,8 +46,9 @@ def directional(
         start_flat(samples, state)
     for number in range(rounds):
         stencil = stencil_of(samples, state, spans, started or number > 0, taps, stiffness)
+        bound = tolerance if number == rounds - 1 else EARLY * tolerance
         _conjugate_gradients(
-            samples, state, spans, stencil, iterations, tolerance, rows, row_at, columns, column_at, strength, target
+            samples, state, spans, stencil, iterations, bound, rows, row_at, columns, column_at, strength, target
         )
 
 
@@ -85,7 +88,7 @@ def rehearse(
 
 
 @kernel
-def surprise(samples, state, rows, row_at, columns, column_at, target, noise, out):
+def surprise(samples, state, rows, row_at, columns, column_at, target, noise, expected, out):
     """How much more than its noise each preview sample says: ratios of signal to noise, kept within limits.
 
     The residual of a solution without the preview has the variance of that solution's error, as the preview sees it,
@@ -95,7 +98,11 @@ def surprise(samples, state, rows, row_at, columns, column_at, target, noise, ou
     Args:
         samples, state, rows, row_at, columns, column_at, target: as in `directional`.
         noise: float32 (preview rows, preview columns), variance of the preview's noise, squared levels of the picture.
+        expected: float32, same shape, variance to measure the residual by.
         out: float32 (preview rows, preview columns), out.
+
+    Returns:
+        The mean of squared residuals over those expected, weighted by how much of each is lost.
     """
     height, width = samples.shape
     whole = (0, height, 0, width)
@@ -107,12 +114,15 @@ def surprise(samples, state, rows, row_at, columns, column_at, target, noise, ou
         for x in range(width):
             field[y + 1, x + 1] = state[y, x] == LOST
     _shrink(field, whole, rows, row_at, columns, column_at, line, share)
-    total, weight = 0.0, 0.0
+    total, weight, unexpected = 0.0, 0.0, 0.0
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            out[i, j] = (residual[i, j] - target[i, j]) ** 2 - noise[i, j]
-            total += share[i, j] * out[i, j]
-            weight += share[i, j]
+            out[i, j] = (residual[i, j] - target[i, j]) ** 2
+            counts = share[i, j] * share[i, j]  # shares below 0 are blurs' negative lobes
+            unexpected += counts * out[i, j] / expected[i, j]
+            out[i, j] -= noise[i, j]
+            total += counts * out[i, j]
+            weight += counts
     common = total / max(weight, 1e-6)
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
@@ -120,6 +130,7 @@ def surprise(samples, state, rows, row_at, columns, column_at, target, noise, ou
             out[i, j] = 0.5 * (
                 min(max(shared, RATIO_MIN), RATIO_MAX) + min(max(own, RATIO_MIN), RATIO_MAX)
             )  # fmt: skip
+    return unexpected / max(weight, 1e-6)
 
 
 @kernel
@@ -146,27 +157,18 @@ def _apply(stencil, field, spans, out):
 
 
 @kernel
-def _dot(one, other, spans):
-    """Inner product over the spans of fields shifted by one: eight running sums, always in the same order."""
-    total = 0.0
+def _dot(one, other, spans, line):
+    """Inner product over the spans of fields shifted by one, column by column first; `line` is scratch (width)."""
+    line[:] = 0
     for i in range(spans.shape[0]):
         y, length = spans[i, 0] + 1, spans[i, 2] - spans[i, 1]
         a, b = one[y, spans[i, 1] + 1 : spans[i, 2] + 1], other[y, spans[i, 1] + 1 : spans[i, 2] + 1]
-        s0, s1, s2, s3 = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
-        s4, s5, s6, s7 = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
-        whole = length - length % 8
-        for x in range(0, whole, 8):
-            s0 += a[x] * b[x]
-            s1 += a[x + 1] * b[x + 1]
-            s2 += a[x + 2] * b[x + 2]
-            s3 += a[x + 3] * b[x + 3]
-            s4 += a[x + 4] * b[x + 4]
-            s5 += a[x + 5] * b[x + 5]
-            s6 += a[x + 6] * b[x + 6]
-            s7 += a[x + 7] * b[x + 7]
-        for x in range(whole, length):
-            s0 += a[x] * b[x]
-        total += ((s0 + s4) + (s1 + s5)) + ((s2 + s6) + (s3 + s7))
+        sums = line[spans[i, 1] : spans[i, 2]]
+        for x in range(length):
+            sums[x] += a[x] * b[x]
+    total = 0.0
+    for x in range(line.size):
+        total += line[x]
     return total
 
 
@@ -257,7 +259,7 @@ def _conjugate_gradients(
                 residual[y, x] += PULL * field[y, x]
             diagonal[y, x] = 1 / (diagonal[y, x] + stencil[0, y, x])
             step[y, x] = residual[y, x] * diagonal[y, x]
-    norm = _dot(residual, step, spans)
+    norm = _dot(residual, step, spans, line)
     for _ in range(iterations):
         if norm <= tolerance * unknown:
             break
@@ -268,7 +270,7 @@ def _conjugate_gradients(
                 for j in range(small.shape[1]):
                     small[i, j] *= strength[i, j]
             _add_enlarged(small, extent, rows, row_at, columns, column_at, line, image)
-        curvature = _dot(step, image, spans)
+        curvature = _dot(step, image, spans, line)
         if curvature <= 0:
             break
         length = np.float32(norm / curvature)
@@ -279,7 +281,7 @@ def _conjugate_gradients(
                 field[y, x] += length * step[y, x]
                 residual[y, x] -= length * image[y, x]
                 image[y, x] = residual[y, x] * diagonal[y, x]
-        norm = _dot(residual, image, spans)
+        norm = _dot(residual, image, spans, line)
         ratio = np.float32(norm / norm_before)
         for i in range(spans.shape[0]):
             y = spans[i, 0] + 1

@@ -3,13 +3,14 @@
 import numpy as np
 
 from jpegrescue.compiled import inlined, kernel
-from jpegrescue.fill._kernels_window import DOUBTFUL, KNOWN
+from jpegrescue.fill._kernels_window import DOUBTFUL, KNOWN, LOST
 
 PULL = np.float32(0.02)  # how strongly a doubtful sample is held: its value counts over some 7 samples
 DOUBT = np.float32(0.3)  # its weight as a witness of directions
 GRADIENT_NOISE = np.float32(1.0)  # levels², keeps flat areas without a direction
 TENSOR_MIN = np.float32(1e-5)  # total weight below which a direction has no witness
-HALF, QUARTER = np.float32(0.5), np.float32(0.25)
+DEVIATION_MIN = np.float32(1e-6)
+ONE, TWO, HALF, QUARTER = np.float32(1), np.float32(2), np.float32(0.5), np.float32(0.25)
 
 
 @kernel
@@ -37,13 +38,16 @@ def spans_of(state):
     return spans
 
 
-@inlined
-def _witness(state, started):
-    if state == KNOWN:
-        return np.float32(1)
-    if state == DOUBTFUL:
-        return DOUBT
-    return np.float32(1) if started else np.float32(0)
+@kernel
+def _witnesses(state, started):
+    """How much each sample counts as a witness of directions, float32."""
+    weights = np.ones(3, np.float32)
+    weights[LOST], weights[DOUBTFUL] = 1 if started else 0, DOUBT
+    out = np.empty(state.shape, np.float32)
+    for y in range(state.shape[0]):
+        for x in range(state.shape[1]):
+            out[y, x] = weights[state[y, x]]
+    return out
 
 
 @kernel
@@ -56,20 +60,26 @@ def extent_of(spans):
 
 
 @kernel
-def _products(samples, state, y, left, started, out):
+def _products(samples, witnesses, y, left, out):
     """Of row `y` of corners from `left` on, as far as there are any: products of gradients and their witness."""
-    for x in range(max(left, 0), min(left + out.shape[1], samples.shape[1] - 1)):
-        upper = min(_witness(state[y, x], started), _witness(state[y, x + 1], started))
-        lower = min(_witness(state[y + 1, x], started), _witness(state[y + 1, x + 1], started))
-        weight = min(upper, lower)
-        falling = samples[y + 1, x + 1] - samples[y, x]
-        rising = samples[y, x + 1] - samples[y + 1, x]
-        across = HALF * (falling + rising)
-        down = HALF * (falling - rising)
-        out[0, x - left] = weight * across * across
-        out[1, x - left] = weight * across * down
-        out[2, x - left] = weight * down * down
-        out[3, x - left] = weight
+    begin, end = max(left, 0), min(left + out.shape[1], samples.shape[1] - 1)
+    upper, lower = samples[y, begin : end + 1], samples[y + 1, begin : end + 1]
+    first, second = witnesses[y, begin : end + 1], witnesses[y + 1, begin : end + 1]
+    xx, xy, yy, trust = out[0, begin - left :], out[1, begin - left :], out[2, begin - left :], out[3, begin - left :]
+    for x in range(end - begin):
+        trust[x] = min(first[x], first[x + 1], second[x], second[x + 1])
+    for x in range(end - begin):
+        falling, rising = lower[x + 1] - upper[x], upper[x + 1] - lower[x]
+        across, down = HALF * (falling + rising), HALF * (falling - rising)
+        xx[x] = trust[x] * across * across
+        xy[x] = trust[x] * across * down
+        yy[x] = trust[x] * down * down
+
+
+@inlined
+def _add_pairs(out, tap, before, after, next_tap, further_before, further_after):
+    for x in range(out.size):
+        out[x] += tap * (before[x] + after[x]) + next_tap * (further_before[x] + further_after[x])
 
 
 @kernel
@@ -80,33 +90,62 @@ def _tensor(samples, state, corners, started, taps):
     """
     top, bottom, left, right = corners
     reach = taps.size // 2
-    first, end = max(top - reach, 0), min(bottom + reach, samples.shape[0] - 1)
     length = right - left
+    witnesses = _witnesses(state, started)
     line = np.zeros((4, length + 2 * reach), np.float32)
-    smooth = np.empty((4, end - first, length), np.float32)
+    smooth = np.zeros((4, bottom - top + 2 * reach, length), np.float32)
     tensor = np.empty((4, bottom - top, length), np.float32)
-    for y in range(first, end):
-        _products(samples, state, y, left - reach, started, line)
+    for y in range(max(top - reach, 0), min(bottom + reach, samples.shape[0] - 1)):
+        _products(samples, witnesses, y, left - reach, line)
         for plane in range(4):
-            out, source = smooth[plane, y - first], line[plane, reach : reach + length]
+            out, source = smooth[plane, y - top + reach], line[plane]
             for x in range(length):
-                out[x] = taps[reach] * source[x]
-            for d in range(1, reach + 1):
-                tap = taps[reach + d]
-                before, after = line[plane, reach - d : reach - d + length], line[plane, reach + d : reach + d + length]
-                for x in range(length):
-                    out[x] += tap * (before[x] + after[x])
+                out[x] = taps[reach] * source[reach + x]
+            for d in range(1, reach, 2):
+                _add_pairs(
+                    out, taps[reach + d], source[reach - d :], source[reach + d :], taps[reach + d + 1],
+                    source[reach - d - 1 :], source[reach + d + 1 :],
+                )  # fmt: skip
     for plane in range(4):
-        for y in range(top, bottom):
-            out, source = tensor[plane, y - top], smooth[plane, y - first]
+        rows = smooth[plane]
+        for y in range(bottom - top):
+            out, middle = tensor[plane, y], rows[y + reach]
             for x in range(length):
-                out[x] = taps[reach] * source[x]
-            for other in range(max(y - reach, first), min(y + reach + 1, end)):
-                if other != y:
-                    tap, source = taps[reach + other - y], smooth[plane, other - first]
-                    for x in range(length):
-                        out[x] += tap * source[x]
+                out[x] = taps[reach] * middle[x]
+            for d in range(1, reach, 2):
+                _add_pairs(
+                    out, taps[reach + d], rows[y + reach - d], rows[y + reach + d], taps[reach + d + 1],
+                    rows[y + reach - d - 1], rows[y + reach + d + 1],
+                )  # fmt: skip
     return tensor
+
+
+@kernel
+def _add_directions(tensor, corners, stiffness, falling, rising):
+    """Diagonal links that the tensor asks for; returns what its corners add to links east and take from links south.
+
+    A = scale · (I − (tensor − mean·I)/deviation), the projector on the weaker eigenvector.
+    """
+    top, bottom, left, right = corners
+    lateral = np.zeros(falling.shape, np.float32)
+    for y in range(top, bottom):
+        sums = tensor[:, y - top]
+        across, down = falling[y + 1, left + 1 : right + 1], rising[y + 1, left + 1 : right + 1]
+        beside = lateral[y + 1, left + 1 : right + 1]
+        for x in range(right - left):
+            seen = sums[3, x] >= TENSOR_MIN
+            part = HALF / max(sums[3, x], TENSOR_MIN)
+            mean, half = part * (sums[0, x] + sums[2, x]), part * (sums[0, x] - sums[2, x])
+            xy = (part + part) * sums[1, x]
+            deviation = max(np.sqrt(half * half + xy * xy), DEVIATION_MIN)
+            coherence = deviation / (mean + GRADIENT_NOISE)
+            square = coherence * coherence if seen else np.float32(0)
+            scale = QUARTER * stiffness * square * square * square
+            share = scale / deviation
+            across[x] = share * xy - scale
+            down[x] = -share * xy - scale
+            beside[x] = share * half
+    return lateral
 
 
 @kernel
@@ -123,48 +162,33 @@ def stencil_of(samples, state, spans, started, taps, stiffness):
         return stencil
     centre, east, south, falling, rising = stencil[0], stencil[1], stencil[2], stencil[3], stencil[4]
     top, bottom, left, right = extent_of(spans)
-    for y in range(max(top, 1), min(bottom + 1, height) + 1):
-        for x in range(max(left, 1), min(right + 1, width) + 1):
-            if x < width:
-                east[y, x] -= 1
-                centre[y, x] += 1
-                centre[y, x + 1] += 1
-            if y < height:
-                south[y, x] -= 1
-                centre[y, x] += 1
-                centre[y + 1, x] += 1
-            if state[y - 1, x - 1] == DOUBTFUL:
-                centre[y, x] += PULL
-    top, left = max(top - 1, 0), max(left - 1, 0)
-    bottom, right = max(min(bottom, height - 1), top), max(min(right, width - 1), left)
-    tensor = _tensor(samples, state, (top, bottom, left, right), started, taps)
+    corners = (
+        max(top - 1, 0),
+        max(min(bottom, height - 1), top, 1),
+        max(left - 1, 0),
+        max(min(right, width - 1), left, 1),
+    )
+    lateral = _add_directions(_tensor(samples, state, corners, started, taps), corners, stiffness, falling, rising)
     for y in range(top + 1, bottom + 1):
-        for x in range(left + 1, right + 1):
-            i, j = y - 1 - top, x - 1 - left
-            weight = tensor[3, i, j]
-            if weight < TENSOR_MIN or not (
-                state[y - 1, x - 1] or state[y - 1, x] or state[y, x - 1] or state[y, x]
-            ):  # fmt: skip
-                continue
-            xx, xy, yy = tensor[0, i, j] / weight, tensor[1, i, j] / weight, tensor[2, i, j] / weight
-            mean, half = HALF * (xx + yy), HALF * (xx - yy)
-            deviation = np.sqrt(half * half + xy * xy)
-            coherence = deviation / (mean + GRADIENT_NOISE)
-            if coherence < np.float32(0.1):  # to the sixth: nothing
-                continue
-            square = coherence * coherence
-            scale = QUARTER * HALF * stiffness * square * square * square
-            # A = scale · (I − (tensor − mean·I)/deviation), the projector on the weaker eigenvector
-            xx, xy, yy = scale * (1 - half / deviation), -scale * xy / deviation, scale * (1 + half / deviation)
-            along, against = xx + yy + 2 * xy, xx + yy - 2 * xy
-            centre[y, x] += along
-            centre[y + 1, x + 1] += along
-            centre[y, x + 1] += against
-            centre[y + 1, x] += against
-            east[y, x] += yy - xx
-            east[y + 1, x] += yy - xx
-            south[y, x] += xx - yy
-            south[y, x + 1] += xx - yy
-            falling[y, x] -= along
-            rising[y, x] -= against
+        upright = np.float32((y > 1) + (y < height))
+        out, here, below = centre[y, left + 1 :], falling[y, left + 1 :], falling[y - 1, left:]
+        beside, above = rising[y, left:], rising[y - 1, left + 1 :]
+        for x in range(right - left):
+            out[x] = (upright + TWO) - ((here[x] + below[x]) + (beside[x] + above[x]))
+        for edge in (1, width):
+            if left < edge <= right:
+                centre[y, edge] -= ONE
+    for y in range(max(top, 1), min(bottom, height) + 1):
+        out, here, above = east[y], lateral[y], lateral[y - 1]
+        for x in range(max(left, 1), min(right, width - 1) + 1):
+            out[x] = here[x] + above[x] - ONE
+    for y in range(max(top, 1), min(bottom, height - 1) + 1):
+        first, end = max(left, 1), min(right, width) + 1
+        out, here, before = south[y, first:end], lateral[y, first:end], lateral[y, first - 1 : end - 1]
+        for x in range(out.size):
+            out[x] = -(here[x] + before[x]) - ONE
+    for i in range(spans.shape[0]):
+        for x in range(spans[i, 1], spans[i, 2]):
+            if state[spans[i, 0], x] == DOUBTFUL:
+                centre[spans[i, 0] + 1, x + 1] += PULL
     return stencil

@@ -69,6 +69,28 @@ def _slopes(table, reach, centre, pitch, length, probe, weight, slope):
 
 
 @kernel
+def _axis(table, reach, origin, pitch, length, probe, wanted):
+    """Along one axis, what the `wanted` preview samples take in and all that lie between them.
+
+    Returns:
+        The first preview sample; int64 (n, 2), for it and those that follow the first sample and how many; float32
+        (2, n, room), weights and, if there is a `probe`, slopes.
+    """
+    first, last = 0, -1
+    for k in range(wanted.size):
+        first, last = wanted[k] if k == 0 else min(first, wanted[k]), max(last, wanted[k])
+    room = _room(reach + probe, pitch)
+    ranges, weights = np.empty((last + 1 - first, 2), np.int64), np.empty((2, last + 1 - first, room), np.float32)
+    for j in range(last + 1 - first):
+        centre = origin + pitch * (first + j + 0.5)
+        if probe > 0:
+            ranges[j] = _slopes(table, reach, centre, pitch, length, probe, weights[0, j], weights[1, j])
+        else:
+            ranges[j] = _weights(table, reach, centre, pitch, length, weights[0, j])
+    return first, ranges, weights
+
+
+@kernel
 def shrink(samples, factor, out):
     """Means of factor × factor samples.
 
@@ -148,25 +170,20 @@ def predict(plane, unknown, block, cells, geometry, table, reach, probe, out, sl
         good: bool (n,), out: whether all samples it took in are known.
     """
     height, width = plane.shape
-    room = _room(reach + probe, max(geometry[1], geometry[3]))
-    across, down = np.empty(room, np.float32), np.empty(room, np.float32)
-    slope_across, slope_down = np.empty(room, np.float32), np.empty(room, np.float32)
+    across = _axis(table, reach, geometry[0], geometry[1], width, probe, cells[:, 1])
+    down = _axis(table, reach, geometry[2], geometry[3], height, probe, cells[:, 0])
     for k in range(cells.shape[0]):
-        x, y = geometry[0] + geometry[1] * (cells[k, 1] + 0.5), geometry[2] + geometry[3] * (cells[k, 0] + 0.5)
-        if probe > 0:
-            left, wide = _slopes(table, reach, x, geometry[1], width, probe, across, slope_across)
-            top, high = _slopes(table, reach, y, geometry[3], height, probe, down, slope_down)
-        else:
-            left, wide = _weights(table, reach, x, geometry[1], width, across)
-            top, high = _weights(table, reach, y, geometry[3], height, down)
-        out[k], slopes[0, k], slopes[1, k] = 0, 0, 0
+        j, i = cells[k, 1] - across[0], cells[k, 0] - down[0]
+        left, wide, top, high = across[1][j, 0], across[1][j, 1], down[1][i, 0], down[1][i, 1]
+        value, slope_across, slope_down = 0.0, 0.0, 0.0
         for a in range(high):
             row = plane[top + a, left : left + wide]
-            part = inner(row, across[:wide])
-            out[k] += down[a] * part
+            part = inner(row, across[2][0, j, :wide])
+            value += down[2][0, i, a] * part
             if probe > 0:
-                slopes[0, k] += down[a] * inner(row, slope_across[:wide])
-                slopes[1, k] += slope_down[a] * part
+                slope_across += down[2][0, i, a] * inner(row, across[2][1, j, :wide])
+                slope_down += down[2][1, i, a] * part
+        out[k], slopes[0, k], slopes[1, k] = value, slope_across, slope_down
         good[k] = _known(unknown, block, top, top + high, left, left + wide)
 
 
@@ -215,23 +232,26 @@ def outside(samples, size, geometry, table, reach, first, window, out):
         window: top, bottom, left, right.
         out: float32 (preview rows, preview columns), out.
     """
-    room = _room(reach, max(geometry[1], geometry[3]))
-    across, down = np.empty(room, np.float32), np.empty(room, np.float32)
+    rows = np.arange(first[0], first[0] + out.shape[0])
+    columns = np.arange(first[1], first[1] + out.shape[1])
+    _, down_at, down = _axis(table, reach, geometry[2], geometry[3], size[0], 0.0, rows)
+    _, across_at, across = _axis(table, reach, geometry[0], geometry[1], size[1], 0.0, columns)
+    out[:] = 0
     for i in range(out.shape[0]):
-        centre = geometry[2] + geometry[3] * (first[0] + i + 0.5)
-        top, high = _weights(table, reach, centre, geometry[3], size[0], down)
-        for j in range(out.shape[1]):
-            centre = geometry[0] + geometry[1] * (first[1] + j + 0.5)
-            left, wide = _weights(table, reach, centre, geometry[1], size[1], across)
-            total = 0.0
-            for y in range(top, top + high):
-                part = 0.0
-                within = window[0] <= y < window[1]
-                for x in range(left, left + wide):
-                    if not (within and window[2] <= x < window[3]):
-                        part += across[x - left] * samples[y, x]
-                total += down[y - top] * part
-            out[i, j] = total
+        top, high = down_at[i]
+        for y in range(top, top + high):
+            within = window[0] <= y < window[1]
+            row, weight = samples[y], down[0, i, y - top]
+            for j in range(out.shape[1]):
+                left, end = across_at[j, 0], across_at[j, 0] + across_at[j, 1]
+                before = max(min(window[2], end), left) if within else end
+                after = max(min(window[3], end), left) if within else end
+                weights, total = across[0, j], np.float32(0)
+                for x in range(left, before):
+                    total += weights[x - left] * row[x]
+                for x in range(after, end):
+                    total += weights[x - left] * row[x]
+                out[i, j] += weight * total
 
 
 @kernel

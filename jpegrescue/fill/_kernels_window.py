@@ -18,18 +18,19 @@ def halve(samples, state, out, out_state):
     height, width = samples.shape
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            sums = np.zeros(3, np.float32)
-            counts = np.zeros(3, np.int64)
-            for y in range(2 * i, min(2 * i + 2, height)):
-                for x in range(2 * j, min(2 * j + 2, width)):
-                    sums[state[y, x]] += samples[y, x]
-                    counts[state[y, x]] += 1
+            bottom, right = min(2 * i + 2, height), min(2 * j + 2, width)
             best = LOST
-            if counts[KNOWN]:
-                best = KNOWN
-            elif counts[DOUBTFUL]:
-                best = DOUBTFUL
-            out[i, j] = sums[best] / np.float32(counts[best])
+            for y in range(2 * i, bottom):
+                for x in range(2 * j, right):
+                    if state[y, x] == KNOWN or (state[y, x] == DOUBTFUL and best == LOST):
+                        best = state[y, x]
+            total, count = np.float32(0), np.float32(0)
+            for y in range(2 * i, bottom):
+                for x in range(2 * j, right):
+                    if state[y, x] == best:
+                        total += samples[y, x]
+                        count += 1
+            out[i, j] = total / count
             out_state[i, j] = best
 
 

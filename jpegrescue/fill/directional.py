@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jpegrescue.fill import _kernels_window as kernels
-from jpegrescue.fill.gate import Rehearsal, rehearsals, strength_for
+from jpegrescue.fill.gate import Rehearsal, gates_for, rehearsals
 from jpegrescue.fill.holes import Hole, find_holes
 from jpegrescue.fill.solve import Canvas, enlarge, fill_hole, fill_hole_from, window_area
 from jpegrescue.fill.thumbnail import Preview, fit_previews
@@ -79,12 +79,13 @@ def _fill_plane(
     if preview is None:
         return ComponentFill("directional"), area
     gates: list[FillGate] = []
-    for rehearsal in hidden:
-        gate = strength_for(canvas, original, rehearsal, preview)
-        gates.append(gate)
+    for rehearsal in [one.for_colour for one in hidden] if preview.component else hidden:
+        found = gates_for(canvas, original, rehearsal, preview)
+        gates.extend(found)
         area += sum(window_area(canvas, hole) for hole in rehearsal.pseudo_holes)
-        if gate.strength:
+        weights = [(gate.surprise, gate.strength) for gate in found]
+        if any(gate.strength for gate in found):
             for hole in rehearsal.holes:
-                fill_hole_from(canvas, hole, preview, gate.strength)
+                fill_hole_from(canvas, hole, preview, weights)
     helped = any(gate.strength for gate in gates)
     return ComponentFill("thumbnail" if helped else "directional", preview.model, tuple(gates)), area

@@ -15,7 +15,7 @@ from jpegrescue.fill import _kernels_thumbnail as kernels
 from jpegrescue.model.fill import ThumbnailModel
 
 CELLS_MIN = 60
-BLURS_REFINED = 4
+ROUGH, BLURS_REFINED = 300, 3  # preview samples to choose blurs by that are then looked at more closely
 PROBE = 0.15  # preview samples
 STEP_MAX = 0.5
 AREA_SIGMA, ALIKE = 0.5, 20.0  # samples that the match may be off by; so many residuals go together
@@ -35,6 +35,9 @@ REACHES = {
     "gauss 0.7": 2.125,
 }
 """Blurs by name, and how far they reach; all lengths in preview samples, in steps of 1/128."""
+SHARPENED = " sharpened "
+SHARPNESS_MIN, SHARPNESS_MAX = -0.1, 0.25  # share of its neighbours taken off each preview sample, either way
+SHARPER = 0.97  # of the residual, that it has to make a difference
 Box = tuple[float, float, float, float]
 
 
@@ -57,18 +60,36 @@ class _Fit:
     sigma: float
 
 
+def reach_of(name: str) -> float:
+    """How far a blur reaches; sharpening takes in a sample more on either side."""
+    plain, _, sharpness = name.partition(SHARPENED)
+    return REACHES[plain] + (1.0 if sharpness else 0.0)
+
+
 @cache
 def blur_table(name: str) -> NDArray[np.float64]:
     """Integral of a blur, from 0 to 1 over twice its reach."""
-    reach = REACHES[name]
-    steps = int(2 * reach * kernels.STEPS)
-    u = np.abs((np.arange(steps) + 0.5) / kernels.STEPS - reach)
+    plain, _, sharpness = name.partition(SHARPENED)
+    reach, amount = reach_of(name), float(sharpness or 0)
+    u = (np.arange(int(2 * reach * kernels.STEPS)) + 0.5) / kernels.STEPS - reach
+    density = _density(plain, np.abs(u))
+    if amount:
+        density = (1 + 2 * amount) * density - amount * (
+            _density(plain, np.abs(u - 1)) + _density(plain, np.abs(u + 1))
+        )
+    table = np.concatenate(([0.0], np.cumsum(density)))
+    normalised: NDArray[np.float64] = table / table[-1]
+    return normalised
+
+
+def _density(name: str, u: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of a blur, to a factor, at distances `u` from its middle."""
     family, _, parameter = name.partition(" ")
     if family == "box":
         numerator, _, denominator = parameter.partition("/")
         density = np.clip((float(numerator) / float(denominator or 1) / 2 - u) * kernels.STEPS + 0.5, 0, 1)
     elif family == "gauss":
-        density = np.exp(-(u**2) / (2 * float(parameter) ** 2))
+        density = np.exp(-(u**2) / (2 * float(parameter) ** 2)) * (u < REACHES[name])
     elif family == "triangle":
         density = np.clip(1 - u, 0, None)
     elif family == "cubic":  # R. Keys, 1981, a = −1/2
@@ -76,9 +97,7 @@ def blur_table(name: str) -> NDArray[np.float64]:
         density = np.where(u < 1, inner, np.where(u < 2, outer, 0))
     else:
         density = np.where(u < 3, np.sinc(u) * np.sinc(u / 3), 0)
-    table = np.concatenate(([0.0], np.cumsum(density)))
-    normalised: NDArray[np.float64] = table / table[-1]
-    return normalised
+    return np.asarray(density)
 
 
 def geometry_of(extent: tuple[float, float], box: Box) -> NDArray[np.float64]:
@@ -99,7 +118,7 @@ def predicted(
     count = len(evidence.cells)
     out, slopes, good = np.empty(count), np.empty((2, count)), np.empty(count, np.bool_)
     kernels.predict(
-        evidence.plane, evidence.unknown, evidence.block, evidence.cells, geometry, blur_table(blur), REACHES[blur],
+        evidence.plane, evidence.unknown, evidence.block, evidence.cells, geometry, blur_table(blur), reach_of(blur),
         probe, out, slopes, good,
     )  # fmt: skip
     return out, slopes, good
@@ -112,15 +131,17 @@ def fitted_model(
     evidence, extent = found
     if len(evidence.cells) < CELLS_MIN:
         return None
+    rough = replace(evidence, cells=evidence.cells[:ROUGH], values=evidence.values[:ROUGH])
     home = start = geometry_of(extent, box)
     if search:
-        start = _located(evidence, home)
+        start = _located(rough, home)
         if max(abs(a - b) for a, b in zip(_box(extent, start), matched, strict=True)) > MOVED_MAX:
             start, search = home, False
-    fits = _ranked(evidence, [(name, start) for name in REACHES])
+    fits = _ranked(rough, [(name, start) for name in REACHES])
+    tried = [(name, fit.geometry) for name, fit in fits[:BLURS_REFINED]]
     if search:
-        moved = [(name, _moved(evidence, fit.geometry, home, name, steps=2)) for name, fit in fits[:BLURS_REFINED]]
-        fits = _ranked(evidence, moved)
+        tried = [(name, _moved(evidence, geometry, home, name, steps=2)) for name, geometry in tried]
+    fits = _ranked(evidence, tried)
     if not fits:
         return None
     name, fit = fits[0]
@@ -209,6 +230,51 @@ def _measured(evidence: Evidence, geometry: NDArray[np.float64], blur: str) -> _
     gain, offset = least_squares(design, evidence.values[good])
     rest = evidence.values[good] - gain * design[:, 0] - offset
     return _Fit(geometry, float(gain), float(offset), float(np.sqrt(np.mean(rest**2))))
+
+
+def sharpened(
+    model: ThumbnailModel, value: NDArray[np.float64], small: NDArray[np.uint8], counted: NDArray[np.bool_]
+) -> tuple[ThumbnailModel, NDArray[np.float64]]:
+    """The model with the sharpening or softening that explains the preview best, if that makes a difference.
+
+    Args:
+        model: fitted, with a plain blur.
+        value: float64 (height, width), what its blur gives at all preview samples.
+        small: uint8, same shape, the preview.
+        counted: bool, same shape, samples to fit on.
+
+    Returns:
+        The model, and what its blur gives now.
+    """
+    counted = counted & _inner(counted)
+    if np.count_nonzero(counted) < CELLS_MIN:
+        return model, value
+    plain, bent = value[counted], (_curvature(value, 0) + _curvature(value, 1))[counted]
+    levels, ones = small[counted].astype(np.float64), np.ones(plain.size)
+    gain, _, bend = least_squares(np.stack((plain, ones, bent), axis=1), levels)
+    amount = round(float(np.clip(-bend / max(gain, GAIN_MIN), SHARPNESS_MIN, SHARPNESS_MAX)), 2)
+    now = value - amount * _curvature(value, 0)
+    now -= amount * _curvature(now, 1)
+    gain, offset = least_squares(np.stack((now[counted], ones), axis=1), levels)
+    sigma = float(np.sqrt(np.mean((levels - gain * now[counted] - offset) ** 2)))
+    before = float(np.sqrt(np.mean((levels - model.gain * plain - model.offset) ** 2)))
+    if not amount or gain < GAIN_MIN or sigma > SHARPER * before:
+        return model, value
+    name = f"{model.kernel}{SHARPENED}{amount:.2f}"
+    shrunk = max(model.sigma * sigma / before, SIGMA_MIN)
+    return replace(model, kernel=name, gain=float(gain), offset=float(offset), sigma=shrunk), now
+
+
+def _inner(area: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where the four neighbours are in the area too."""
+    padded = np.pad(area, 1)
+    return padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+
+
+def _curvature(value: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Second difference along an axis; beyond the borders the outermost values go on."""
+    padded = np.pad(value, [(1, 1) if i == axis else (0, 0) for i in (0, 1)], mode="edge")
+    return np.diff(padded, 2, axis=axis)
 
 
 def _with_unit_gain(evidence: Evidence, fit: _Fit, blur: str) -> _Fit:

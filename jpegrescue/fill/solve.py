@@ -1,5 +1,6 @@
 """Solving for the samples of one hole, from its surroundings and, where there is one, the preview."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -16,8 +17,8 @@ MARGIN = 12  # samples around a hole: four standard deviations of the tensor's G
 TENSOR_SIGMA = 3.0
 STIFFNESS = np.float32(200)  # with coherence to the sixth power; 50 is best with its third, 20 with the first
 ROUNDS, ITERATIONS = 2, 60
-TOLERANCE = 1e-3  # levels² per unknown sample
-REHEARSED = 10, 3e-3  # iterations and tolerance of rehearsals
+TOLERANCE, TOLERANCE_ROUGH = 3e-4, 1e-3  # levels² per unknown sample; rough at smaller scales and in rehearsals
+REHEARSED = 8, 1e-2  # iterations and tolerance of rehearsals
 LEVEL_SIDE, LEVELS_MAX = 8, 8
 WINDOW_MAX = 1 << 20
 TILE = 512  # samples
@@ -42,7 +43,10 @@ class Canvas:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """The preview's say in one window: arguments of `kernels.directional`; `strength` at weight 1."""
+    """The preview's say in one window: arguments of `kernels.directional`; `strength` at weight 1.
+
+    `surprise`: squared residuals of the solution without the preview, over those that the preview's noise explains.
+    """
 
     rows: NDArray[np.float32]
     row_at: NDArray[np.int64]
@@ -50,15 +54,16 @@ class Term:
     column_at: NDArray[np.int64]
     strength: NDArray[np.float32]
     target: NDArray[np.float32]
+    surprise: float
 
 
-NO_TERM = Term(_NOTHING, _NOWHERE, _NOTHING, _NOWHERE, _NOTHING, _NOTHING)
+NO_TERM = Term(_NOTHING, _NOWHERE, _NOTHING, _NOWHERE, _NOTHING, _NOTHING, 0.0)
 
 
 @cache
 def gaussian_taps(sigma: float) -> NDArray[np.float32]:
-    """An odd number of float32 that add up to 1."""
-    reach = int(np.ceil(2.5 * sigma))
+    """Float32 that add up to 1, one more than a multiple of four."""
+    reach = 2 * int(np.ceil(1.25 * sigma))
     taps = np.exp(-(np.arange(-reach, reach + 1.0) ** 2) / (2 * sigma**2))
     normalised: NDArray[np.float32] = (taps / taps.sum()).astype(np.float32)
     return normalised
@@ -76,14 +81,14 @@ def window_of(canvas: Canvas, hole: Hole) -> Window:
     )
 
 
-def fill_hole(canvas: Canvas, hole: Hole) -> None:
+def fill_hole(canvas: Canvas, hole: Hole, tolerance: float = TOLERANCE) -> None:
     """From the surroundings alone.
 
     Holes beyond a megapixel are solved at a fraction of their size, then at full size near what is known.
     """
     window = window_of(canvas, hole)
     if not _huge(window):
-        solve_window(canvas, hole, window)
+        solve_window(canvas, hole, window, tolerance=tolerance)
         return
     factor = 2
     while (window[1] - window[0]) * (window[3] - window[2]) > WINDOW_MAX // 4 * factor**2:
@@ -96,19 +101,26 @@ def fill_hole(canvas: Canvas, hole: Hole) -> None:
             solve_window(canvas, tile, window_of(canvas, tile), started=True, alone=True, rounds=1)
 
 
-def fill_hole_from(canvas: Canvas, hole: Hole, preview: Preview, weight: float) -> None:
-    """From the surroundings and the preview, starting with what the hole holds, or the preview where it is deep."""
+def fill_hole_from(canvas: Canvas, hole: Hole, preview: Preview, weights: Sequence[tuple[float, float]]) -> None:
+    """From the surroundings and the preview, starting with what the hole holds, or the preview where it is deep.
+
+    `weights`: surprises, ascending from 0, and the preview's weight from each of them on; at 0 nothing is done.
+    """
     huge = _huge(window_of(canvas, hole))
     parts = _tiles(canvas, hole) if huge else [hole]
     # strengths tell what the surroundings leave open, so they come before the preview is used anywhere in the hole
-    strengths = [preview_term(canvas, part, window_of(canvas, part), preview).strength for part in parts]
+    before = [preview_term(canvas, part, window_of(canvas, part), preview) for part in parts]
+    surprise = max(term.surprise for term in before)
+    weight = [weight for bound, weight in weights if bound <= surprise][-1]
+    if not weight:
+        return
     if hole.kind != "run":
         enlarge(canvas, hole, preview)
-    for part, strength in zip(parts, strengths, strict=True):
+    for part, first in zip(parts, before, strict=True):
         if huge and preview.geometry[1] > FAR_PITCH and not _anything_known(canvas, part):
             continue
         window = window_of(canvas, part)
-        term = replace(preview_term(canvas, part, window, preview), strength=strength)
+        term = replace(preview_term(canvas, part, window, preview), strength=first.strength) if huge else first
         rounds = 1 if huge else ROUNDS
         solve_window(canvas, part, window, term=term, weight=weight, started=True, alone=huge, rounds=rounds)
 
@@ -123,6 +135,7 @@ def solve_window(
     started: bool = False,
     alone: bool = False,
     rounds: int = ROUNDS,
+    tolerance: float = TOLERANCE,
 ) -> None:
     """Solve a window and write the hole's samples.
 
@@ -135,9 +148,9 @@ def solve_window(
             (state == window_kernels.LOST) & ~_inside(canvas, hole, window), np.uint8(window_kernels.KNOWN), state
         )
     if started:
-        _directional(samples, state, term, weight, rounds, started=True)
+        _directional(samples, state, term, weight, rounds, started=True, tolerance=tolerance)
     else:
-        _pyramid(samples, state, _levels(tuple(8 * side for side in hole.mcus.shape)))
+        _pyramid(samples, state, _levels(tuple(8 * side for side in hole.mcus.shape)), tolerance)
     _scatter(canvas, hole, window, samples, 1)
 
 
@@ -195,8 +208,11 @@ def preview_term(canvas: Canvas, hole: Hole, window: Window, preview: Preview) -
     strength = np.empty(target.shape, np.float32)
     samples, state = _gather(canvas, window, 1)
     noise = preview.noise[part] * np.float32(preview.noise_around(row_range, column_range) / model.gain**2)
-    kernels.surprise(samples, state, row_weights, row_at, column_weights, column_at, target, noise, strength)
-    return Term(row_weights, row_at, column_weights, column_at, strength, target)
+    expected = preview.expected[part] / np.float32(model.gain**2)
+    surprise = kernels.surprise(
+        samples, state, row_weights, row_at, column_weights, column_at, target, noise, expected, strength
+    )
+    return Term(row_weights, row_at, column_weights, column_at, strength, target, surprise)
 
 
 def _cells(preview: Preview, axis: int, low: int, high: int) -> range:
@@ -281,7 +297,7 @@ def _levels(shape: tuple[int, ...]) -> int:
     return int(np.clip(np.ceil(np.log2(max(min(shape) / LEVEL_SIDE, 1))), 1, LEVELS_MAX))
 
 
-def _pyramid(samples: NDArray[np.float32], state: NDArray[np.uint8], levels: int) -> None:
+def _pyramid(samples: NDArray[np.float32], state: NDArray[np.uint8], levels: int, tolerance: float = TOLERANCE) -> None:
     """Solve at half the size first, and start from that."""
     started = False
     if levels:
@@ -290,15 +306,22 @@ def _pyramid(samples: NDArray[np.float32], state: NDArray[np.uint8], levels: int
         window_kernels.halve(samples, state, coarse, coarse_state)
         started = bool((coarse_state == window_kernels.LOST).any())
         if started:
-            _pyramid(coarse, coarse_state, levels - 1)
+            _pyramid(coarse, coarse_state, levels - 1, TOLERANCE_ROUGH)
             window_kernels.enlarge_into(coarse, state, samples)
-    _directional(samples, state, NO_TERM, 0.0, ROUNDS, started=started)
+    _directional(samples, state, NO_TERM, 0.0, ROUNDS, started=started, tolerance=tolerance)
 
 
 def _directional(
-    samples: NDArray[np.float32], state: NDArray[np.uint8], term: Term, weight: float, rounds: int, *, started: bool
+    samples: NDArray[np.float32],
+    state: NDArray[np.uint8],
+    term: Term,
+    weight: float,
+    rounds: int,
+    *,
+    started: bool,
+    tolerance: float = TOLERANCE,
 ) -> None:
     kernels.directional(
-        samples, state, started, gaussian_taps(TENSOR_SIGMA), STIFFNESS, rounds, ITERATIONS, TOLERANCE, term.rows,
+        samples, state, started, gaussian_taps(TENSOR_SIGMA), STIFFNESS, rounds, ITERATIONS, tolerance, term.rows,
         term.row_at, term.columns, term.column_at, term.strength * np.float32(weight), term.target,
     )  # fmt: skip

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from jpegrescue.fill import _kernels_thumbnail as kernels
 from jpegrescue.fill.registration import (
     GAIN_MIN,
-    REACHES,
     SIGMA_MIN,
     Box,
     Evidence,
@@ -20,6 +19,8 @@ from jpegrescue.fill.registration import (
     geometry_of,
     least_squares,
     predicted,
+    reach_of,
+    sharpened,
 )
 from jpegrescue.model.fill import ThumbnailModel
 from jpegrescue.model.jpeg import Frame
@@ -32,6 +33,7 @@ UNEXPLAINED_MAX = 0.5
 NOISE_STEPS = 4
 RING, RING_PRIOR = 2, 8.0  # preview samples
 SIDE_MIN = 4.0
+FLOOR_SHARE = 0.1
 BAR_MIN = 0.75  # samples: less is the uncertainty of the fit
 
 
@@ -41,9 +43,10 @@ class Preview:
 
     `component`: 0 for the first; `samples`: uint8 (height, width), turned upright; `geometry`: float64 (4,), origin
     and pitch across, then down; `size`: height and width of the plane without padding; `noise`: float32 like
-    `samples`, variance that the model leaves, in squared levels; `residual`, `checked`: float32 and bool like
-    `samples`, squared residuals of those that only known samples went into, and which these are (none for colours,
-    whose `noise` says where it is high).
+    `samples`, variance that the model leaves, in squared levels, to weigh the preview by; `expected`: float32 like
+    `samples`, the same by the contrast around each, to tell what is surprising; `residual`, `checked`: float32 and bool
+    like `samples`, squared residuals of those that only known samples went into, and which these are (none for
+    colours, whose `noise` says where it is high).
     """
 
     component: int
@@ -52,13 +55,14 @@ class Preview:
     size: tuple[int, int]
     model: ThumbnailModel
     noise: NDArray[np.float32]
+    expected: NDArray[np.float32]
     residual: NDArray[np.float32]
     checked: NDArray[np.bool_]
 
     @property
     def reach(self) -> float:
         """How far the blur reaches, in preview samples."""
-        return REACHES[self.model.kernel]
+        return reach_of(self.model.kernel)
 
     @property
     def table(self) -> NDArray[np.float64]:
@@ -105,25 +109,25 @@ def fit_previews(
     previews: list[Preview] = []
     for index in range(len(samples)):
         small = np.ascontiguousarray(turned[..., index])
-        evidence = _evidence(samples[index], trusted, frame, index, small, box)
-        model = fitted_model(evidence, match.box, box, search=index == 0)
+        evidence, extent = found = _evidence(samples[index], trusted, frame, index, small, box)
+        model = fitted_model(found, match.box, box, search=index == 0)
+        residual, checked = np.zeros(small.shape, np.float32), np.zeros(small.shape, np.bool_)
         if model is None:
             model = _unfitted(match, index, box)
-            noise = np.full(small.shape, model.sigma**2, np.float32)
-        elif index == 0:
-            if model.sigma**2 > UNEXPLAINED_MAX * float(evidence[0].values.var()):
-                return []
-            noise = np.full(small.shape, model.sigma**2, np.float32)
+            noise = expected = np.full(small.shape, model.sigma**2, np.float32)
+        elif index:
+            noise = expected = _noise(evidence, geometry_of(extent, model.box), small, model, 1.0)
         else:
-            noise = _noise(evidence[0], geometry_of(evidence[1], model.box), small, model)
-        residual, checked = np.zeros(small.shape, np.float32), np.zeros(small.shape, np.bool_)
-        if model.fitted and index == 0:
-            residual, checked = _residuals(evidence[0], geometry_of(evidence[1], model.box), small, model)
+            if model.sigma**2 > UNEXPLAINED_MAX * float(evidence.values.var()):
+                return []
+            model, residual, checked = _checked(evidence, extent, small, model)
+            noise = np.full(small.shape, model.sigma**2, np.float32)
+            expected = _noise(evidence, geometry_of(extent, model.box), small, model, FLOOR_SHARE)
         box = model.box
         height, width = _extent(frame, index)
         size = (int(np.ceil(height)), int(np.ceil(width)))
         geometry = geometry_of((height, width), model.box)
-        previews.append(Preview(index, small, geometry, size, model, noise, residual, checked))
+        previews.append(Preview(index, small, geometry, size, model, noise, expected, residual, checked))
     return previews
 
 
@@ -179,29 +183,35 @@ def _evidence(
     picked = np.random.default_rng(SEED).choice(count, min(count, CELLS_TRIED), replace=False)
     cells = np.stack((rows[picked // max(columns.size, 1)], columns[picked % max(columns.size, 1)]), axis=1)
     good = np.empty(len(cells), np.bool_)
-    kernels.usable(shape, unknown, block, cells, geometry_of(extent, box), REACHES["triangle"], good)
+    kernels.usable(shape, unknown, block, cells, geometry_of(extent, box), reach_of("triangle"), good)
     cells = np.ascontiguousarray(cells[good][:CELLS])
     values = small[cells[:, 0], cells[:, 1]].astype(np.float64)
     return Evidence(reduced, unknown, block, cells, values), extent
 
 
-def _residuals(
-    evidence: Evidence, geometry: NDArray[np.float64], small: NDArray[np.uint8], model: ThumbnailModel
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Squared residuals of all preview samples, and for which only known samples were taken in."""
+def _checked(
+    evidence: Evidence, extent: tuple[float, float], small: NDArray[np.uint8], model: ThumbnailModel
+) -> tuple[ThumbnailModel, NDArray[np.float32], NDArray[np.bool_]]:
+    """The model, sharpened where cameras did so, squared residuals of all preview samples, and which count."""
     cells = np.argwhere(np.ones(small.shape, np.bool_))
-    value, _, good = predicted(replace(evidence, cells=cells), geometry, model.kernel)
-    rest = (small.ravel() - model.gain * value - model.offset) ** 2
-    return rest.astype(np.float32).reshape(small.shape), good.reshape(small.shape)
+    everywhere = replace(evidence, cells=cells, values=small.ravel().astype(np.float64))
+    value, _, good = predicted(everywhere, geometry_of(extent, model.box), model.kernel)
+    shown = np.zeros(small.shape, np.bool_)
+    rows, columns = (shown_cells(small.shape[i], model.box[1 - i], model.box[3 - i]) for i in (0, 1))
+    shown[rows.start : rows.stop, columns.start : columns.stop] = True
+    checked = good.reshape(small.shape)
+    model, level = sharpened(model, value.reshape(small.shape), small, checked & shown)
+    rest = (small - model.gain * level - model.offset) ** 2
+    return model, rest.astype(np.float32), checked
 
 
 def _noise(
-    evidence: Evidence, geometry: NDArray[np.float64], small: NDArray[np.uint8], model: ThumbnailModel
+    evidence: Evidence, geometry: NDArray[np.float64], small: NDArray[np.uint8], model: ThumbnailModel, floor: float
 ) -> NDArray[np.float32]:
     """Variance that the model leaves at each preview sample: a constant and a share of the contrast around it.
 
-    For colours, whose edges are blurred in the preview by subsampling of its own: with a constant, edges that the
-    directional solve continues rightly got ghosts. The first component does better (0.1 dB) with a constant.
+    Real previews are off by 1 level where they are flat and by 5 to 20 where they are not. `floor`: share of the
+    model's variance below which it does not go.
     """
     contrast = _contrast(small)
     value, _, good = predicted(evidence, geometry, model.kernel)
@@ -211,7 +221,8 @@ def _noise(
     for _ in range(NOISE_STEPS):
         weight = 1 / (design[:, 0] * parts[0] + design[:, 1] * parts[1])
         parts = np.maximum(least_squares(design * weight[:, None], rest * weight), (SIGMA_MIN**2, 0.0))
-    noise: NDArray[np.float32] = np.maximum(parts[0] + parts[1] * contrast, model.sigma**2).astype(np.float32)
+    least = max(floor * model.sigma**2, SIGMA_MIN**2)
+    noise: NDArray[np.float32] = np.maximum(parts[0] + parts[1] * contrast, least).astype(np.float32)
     return noise
 
 

@@ -67,4 +67,4 @@ def _fill(fast: NDArray[np.int32], code: int, length: int, symbol: int, is_ac: b
         return
     values = np.arange(1 << size, dtype=np.int32)
     values[: 1 << (size - 1)] -= (1 << size) - 1
-    fast[first:last] = np.repeat((values << 16) | (run << 9) | (length + size), 1 << spare)
+    fast[first:last] = np.repeat((values << 16) | (run << 9) | (size << 5) | (length + size), 1 << spare)

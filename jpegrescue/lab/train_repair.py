@@ -2,9 +2,10 @@
 
 Pictures are made as for the plausibility model, encrypted, their ciphertext damaged by flipped bits at error rates from
 3e-6 to 1e-4, every fourth with two errors close together besides, and repaired. Printed are the weights of
-`repair.change`, of changes that are weighed and of what is left at the end, fitted on all pictures, and what thresholds
-keep and how right that is, on halves that the weights were not fitted on; then for `repair.verdict` the log-odds that
-blocks are garbled, by what their symbols add up to, and how many errors leave the number of MCUs as it is.
+`repair.change`, of changes that are weighed, of what is left at the end and of flipping back what was flipped, fitted
+on all pictures, and what thresholds keep and how right that is, on halves that the weights were not fitted on; then for
+`repair.verdict` the log-odds that blocks are garbled, by what their symbols add up to, and how many errors leave the
+number of MCUs as it is.
 """
 
 import argparse
@@ -24,7 +25,15 @@ from jpegrescue.jpeg.parse import parse
 from jpegrescue.lab.train_certainty import fit
 from jpegrescue.lab.train_plausibility import encoded
 from jpegrescue.repair.candidates import block_offset, try_flips
-from jpegrescue.repair.change import LEFT_WEIGHTS, Change, against, described, described_left
+from jpegrescue.repair.change import (
+    LEFT_WEIGHTS,
+    UNDO_WEIGHTS,
+    Change,
+    against,
+    described,
+    described_left,
+    described_undo,
+)
 from jpegrescue.repair.repair import EFFORTS, repair
 from jpegrescue.repair.search import block_odds
 from jpegrescue.repair.track import follow, plan_scan
@@ -52,10 +61,11 @@ class Material:
     """What one picture teaches.
 
     `garbles`: whether it was encrypted; `weighed`, `left`: float64 (n, features), of changes that were weighed, and of
-    those that were left at the end; `left_against`: float64 (n,), what speaks against these, nats; `weighed_right`,
-    `left_right`: bool (n,), whether they undo errors; `sound`, `garbled`: float64, nats of sound blocks in their order,
-    and of garbled ones; `counted`: int64 (2,), how many of these leave the number of MCUs as it is, of how many where
-    that is known.
+    those that were left at the end; `left_against`: float64 (n,), what speaks against these, nats; `undone`: float64
+    (n, features), of flipping back what was flipped; `weighed_right`, `left_right`: bool (n,), whether they undo
+    errors; `undone_right`: whether what was flipped did not; `sound`, `garbled`: float64, nats of sound blocks in their
+    order, and of garbled ones; `counted`: int64 (2,), how many of these leave the number of MCUs as it is, of how many
+    where that is known.
     """
 
     garbles: bool
@@ -64,6 +74,8 @@ class Material:
     left: NDArray[np.float64]
     left_against: NDArray[np.float64]
     left_right: NDArray[np.bool_]
+    undone: NDArray[np.float64]
+    undone_right: NDArray[np.bool_]
     sound: NDArray[np.float64]
     garbled: NDArray[np.float64]
     counted: NDArray[np.int64]
@@ -95,6 +107,8 @@ def examine(
         left=np.array([described_left(change) for change in left]).reshape(-1, LEFT_WEIGHTS.size),
         left_against=np.array([against(change) for change in left], np.float64),
         left_right=np.array([_right(change, repaired.flipped, wrong) for change in left], np.bool_),
+        undone=np.array([described_undo(change) for change in repaired.undone]).reshape(-1, UNDO_WEIGHTS.size),
+        undone_right=np.array([not wrong.issuperset(change.flips) for change in repaired.undone], np.bool_),
         sound=sound,
         garbled=garbled,
         counted=counted,
@@ -224,6 +238,7 @@ def main() -> None:
         [each.left_right for each in made],
         [each.left_against for each in made],
     )
+    _report_fit("UNDO_WEIGHTS", [each.undone for each in made], [each.undone_right for each in made])
     garbled = np.concatenate([each.garbled for each in made])
     _report_odds("ONE", garbled, np.concatenate([each.sound for each in made]))
     shuffled = np.random.default_rng(SEED).permutation(garbled)

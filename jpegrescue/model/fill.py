@@ -35,9 +35,10 @@ class FillGate:
 
     `run`: holes less than three MCUs high or wide; `deep`: less than eight; `vast`: beyond that, where there is next
     to nothing but the preview to go by, so that no rehearsal is held. `strength`: weight of the preview, relative to
-    what its noise suggests: 1 unless another one, 0 among them, proved better. `psnr_without`, `psnr_with`: dB over the
-    `pseudo_mcus` MCUs that were hidden, without the preview and with it at that strength; `None` where none were
-    hidden, and the strength is a cautious guess.
+    what its noise suggests: the usual one unless another, 0 among them, proved better. `psnr_without`, `psnr_with`: dB
+    over the `pseudo_mcus` MCUs that were hidden, without the preview and with it at that strength; `None` where none
+    were hidden, and the strength is a cautious guess. `surprise`: how many times more than its noise explains (in
+    squares) the preview has to differ from what their surroundings make of holes; the gate holds up to the next one's.
     """
 
     kind: HoleKind
@@ -45,6 +46,7 @@ class FillGate:
     psnr_without: float | None
     psnr_with: float | None
     pseudo_mcus: int
+    surprise: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,3 +142,11 @@ def _tried(
 def block_offset(block: int, lead: int) -> int:
     """File offset of a block's first byte, negative if it precedes the file."""
     return BLOCK * block - lead
+
+
+def standing(data: NDArray[np.uint8], at: int, size: int) -> NDArray[np.uint8]:
+    """Bytes `[at, at + size)` of a file, zeros outside of it."""
+    out = np.zeros(size, np.uint8)
+    low, high = max(at, 0), min(at + size, data.size)
+    out[low - at : high - at] = data[low:high]
+    return out

@@ -20,12 +20,13 @@ WEIGHTS = np.array([
         0.170, -0.462, -4.922, 0.349, -0.678, -0.097,
     ],
     [
-        -2.909, 0.502, -0.310, 2.191, 0.048, 0.658, 0.190, 1.675, 1.132, 1.406, 0.236,
-        0.605, 0.441, -5.126, 1.035, -0.181, -0.646,
+        -4.409, 1.056, -0.318, 1.990, 0.154, 0.702, 0.083, 1.459, 0.675, 1.741, 0.136,
+        0.556, 0.226, -4.832, 0.980, 0.380, -1.050,
     ],
 ])  # fmt: skip
 """Of files that lie as they are, and of those that were decrypted."""
-LEFT_WEIGHTS = np.array([-1.002, 0.884, 0.057])
+UNDO_WEIGHTS = np.array([2.0, -4.0])
+LEFT_WEIGHTS = np.array([-0.271, 0.809, 0.038])
 WEIGHT_MOST = 30.0
 
 
@@ -92,6 +93,11 @@ class Change:
         """Probability that it should have been made, of one that was not in the end; the threat is log-odds itself."""
         return _chance(float(described_left(self) @ LEFT_WEIGHTS) + against(self))
 
+    @property
+    def mistaken(self) -> float:
+        """Probability that what it would undo should not have been done."""
+        return _chance(float(described_undo(self) @ UNDO_WEIGHTS))
+
 
 def described(change: Change) -> NDArray[np.float64]:
     """Features of a change, float64 (FEATURES,)."""
@@ -124,6 +130,11 @@ def described(change: Change) -> NDArray[np.float64]:
 def described_left(change: Change) -> NDArray[np.float64]:
     """Features of a change that was not made in the end, float64 (3,)."""
     return np.array([1.0, _between(_weight(change), -10, 3), _between(change.threat / NAT, 0, 20)])
+
+
+def described_undo(change: Change) -> NDArray[np.float64]:
+    """Features of a change that would undo an earlier one, float64 (2,): what that one gains."""
+    return np.array([1.0, _between(-change.gain / NAT, -20, 50) / 10])
 
 
 def against(change: Change) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jpegrescue.repair.candidates import block_offset, try_flips
+from jpegrescue.repair.candidates import block_offset, standing, try_flips
 from jpegrescue.repair.change import Option
 from jpegrescue.repair.search import RIVALS, options
 from jpegrescue.repair.track import Track
@@ -115,7 +115,7 @@ def two_blocks(
     for other in others if heads.size else ():
         ahead = BLOCK * (other - block)
         second = file.variants(other, there.masks)
-        stands = _standing(file.plain, at, max(ahead + second.shape[1], first.shape[1]))
+        stands = standing(file.plain, at, max(ahead + second.shape[1], first.shape[1]))
         changed = np.repeat(stands[None], heads.size * second.shape[0], axis=0)
         changed[:, : first.shape[1]] ^= np.repeat(first[heads] ^ stands[: first.shape[1]], second.shape[0], axis=0)
         behind = slice(ahead, ahead + second.shape[1])
@@ -129,11 +129,3 @@ def two_blocks(
         )
         found += options(track, file, block, changed, bits, odds, flipped, cost)
     return sorted(found, key=lambda option: (-option.gain, option.flips))[:RIVALS]
-
-
-def _standing(data: NDArray[np.uint8], at: int, size: int) -> NDArray[np.uint8]:
-    """Bytes `[at, at + size)` of a file, zeros outside of it."""
-    out = np.zeros(size, np.uint8)
-    low, high = max(at, 0), min(at + size, data.size)
-    out[low - at : high - at] = data[low:high]
-    return out

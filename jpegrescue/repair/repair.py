@@ -19,7 +19,7 @@ from jpegrescue.repair.pairs import (
     two_blocks,
     two_other_bits,
 )
-from jpegrescue.repair.search import block_odds, options, single_flips, suspects, weigh_up
+from jpegrescue.repair.search import block_odds, options, single_flips, suspects, undo_each, weigh_up
 from jpegrescue.repair.surroundings import Surroundings, look_around
 from jpegrescue.repair.track import ScanPlan, Track, follow, plan_scan, quick_look, still_fits
 from jpegrescue.repair.verdict import Verdict, judge, pair_risks
@@ -75,11 +75,12 @@ EFFORTS = {
 class Repaired:
     """What was flipped, in the order of finding, the file as it stands then, and what to think of it.
 
-    `left`: what else was weighed in the end, and not made.
+    `left`: what else was weighed in the end, and not made; `undone`: what it would do to flip back what was flipped.
     """
 
     changes: tuple[Change, ...]
     left: tuple[Change, ...]
+    undone: tuple[Change, ...]
     flipped: frozenset[int]
     track: Track
     structure: JpegStructure
@@ -134,6 +135,8 @@ class _Search:
 
     def doubtful_pairs(self, track: Track, odds: NDArray[np.float64]) -> bool:
         """Try two flips where little is garbled, but two errors are likeliest of all; whether there was any to try."""
+        if not self.file.garbles:
+            return False
         risks = pair_risks(odds, self.rate(track))
         risks[[block for tried in self.paired.values() for block in tried]] = 0
         found = np.argsort(-risks, kind="stable")[: self.effort.doubtful]
@@ -184,6 +187,15 @@ class _Search:
             return sorted(found, key=lambda option: (-option.gain, option.flips))
 
         return [made for made in self.pool.map(attempt, sorted(self.flipped)) if made]
+
+    def undo(self, track: Track) -> list[Change]:
+        """What it would do to flip back what was flipped, what was flipped together together."""
+        made: dict[int, list[int]] = {}
+        latest = {flip: number for number, change in enumerate(self.changes) for flip in change.flips}
+        for flip in sorted(self.flipped):
+            made.setdefault(latest[flip], []).append(flip)
+        odds = block_odds(track, self.file)
+        return undo_each(track, self.surroundings, self.file, list(made.values()), odds, self.flipped, self.cost(track))
 
     def cost(self, track: Track) -> int:
         """What a flip costs, 1/NAT nat, at the rate of errors that has been seen."""
@@ -275,18 +287,20 @@ def repair(
         plan = _plan_again(plan, file.plain, structure)
         track = follow(file.plain, plan)
     settled = not flipped
+    undone = search.undo(track)
     judged = judge(
         track,
         file,
         search.flipped,
         left,
+        undone,
         sorted(block for tried in search.paired.values() for block in tried),
         search.rate(track),
         effort.deep,
     )
     # a search that was cut short has not looked at what its last flips led to
     verdict = replace(judged, exact=judged.exact and settled)
-    return Repaired(tuple(search.changes), tuple(left), search.flipped, track, structure, verdict)
+    return Repaired(tuple(search.changes), tuple(left), tuple(undone), search.flipped, track, structure, verdict)
 
 
 def _look(odds: NDArray[np.float64], block: int) -> bytes:

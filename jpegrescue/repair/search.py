@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 import numpy as np
 from numpy.typing import NDArray
 
-from jpegrescue.repair.candidates import Tried, block_offset, try_flips
+from jpegrescue.repair.candidates import Tried, block_offset, standing, try_flips
 from jpegrescue.repair.change import PICTURE_LEAST, PICTURE_MOST, Change, Option
 from jpegrescue.repair.surroundings import Surroundings, fit
 from jpegrescue.repair.track import Track
@@ -25,6 +25,8 @@ HOPEFUL, FEW = -2 * NAT, 4  # gain below which only so many options of a block a
 REACH = 16  # blocks that flips of one option lie in at most
 PICTURE_SHARE = 0.5  # of what the picture's borders say, as neighbouring ones say much the same
 BEYOND, SOUND = 30 * NAT, 5 * NAT  # what counts at most of what lies behind bytes that stay garbled; what is garbled
+MADE_UP_FOR = 0.2  # share of errors that make up for what another does to the number of MCUs
+HIDDEN, DOUBTFUL = 12 * NAT, -4 * NAT  # what it costs not to show, and odds of an MCU that may hold an error
 BELIEVED = 0.5
 NEVER = -1000 * NAT
 
@@ -94,21 +96,62 @@ def options(
     if gain[likely[0]] < WORTH_KEEPING:
         likely = likely[:1]
     last = np.where(tried.joined >= 0, tried.joined, tried.first + tried.mcus)
-    return [
-        Option(
+    found = []
+    for k in likely.tolist():
+        counts = _counts(track, tried, k)
+        option = Option(
             flips=tuple((BITS * block + bits[k]).tolist()),
             fresh=int(fresh[k]),
-            gain=int(gain[k]),
+            gain=int(gain[k]) + (counts * _worth_of_count(track, tried.first, int(last[k]), cost) if counts else 0),
             at=at,
             patch=variants[k],
             first=tried.first,
             last=int(last[k]),
             own=int(tried.own[k]),
             better=int(tried.own[k] - base),
-            counts=_counts(track, tried, k),
+            counts=counts,
         )
-        for k in likely.tolist()
-    ]
+        found.append(option)
+    return sorted(found, key=lambda option: -option.gain)
+
+
+def undo_each(
+    track: Track,
+    surroundings: Surroundings,
+    file: Flippable,
+    made: Sequence[Sequence[int]],
+    odds: NDArray[np.float64],
+    flipped: frozenset[int],
+    cost: int,
+) -> list[Change]:
+    """What it would do to flip back each of the sets of bits in `made`; others as in `options`."""
+    found: list[Change] = []
+    for flips in made:
+        first, last = min(flips) // BITS, max(flips) // BITS
+        for flip in flips:
+            file.flip(flip)
+        before = standing(file.plain, block_offset(first, file.lead), BLOCK * (last + 2 - first))
+        for flip in flips:
+            file.flip(flip)
+        bits = np.array([flips]) - BITS * first
+        undone = options(track, file, first, before[None], bits, odds, flipped, cost)
+        found += [_compare(track, surroundings, file, undone)] if undone else []
+    return found
+
+
+def _worth_of_count(track: Track, first: int, last: int, cost: int) -> int:
+    """What the right number of MCUs in the restart interval of MCUs `[first, last)` is worth, 1/NAT nat.
+
+    A wrong one takes another error in the interval, which `cost`s that much at any one bit and, where all the rest of
+    it looks sound, hides besides.
+    """
+    weighed = track.weighed
+    interval = max(int(np.searchsorted(weighed.first[:-1], first, side="right")) - 1, 0)
+    begin, end = weighed.first[interval : interval + 2].tolist()
+    rest = np.concatenate((weighed.odds[begin:first], weighed.odds[last:end]))
+    bits = int(weighed.start[end] - weighed.start[begin])
+    another = max(cost - int(np.log(max(MADE_UP_FOR * bits, 1)) * NAT), 0)
+    return another + (HIDDEN if rest.size and rest.min() > DOUBTFUL else 0)
 
 
 def _counts(track: Track, tried: Tried, k: int) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from jpegrescue.model.evidence import ByteRange
 from jpegrescue.repair.change import POOR, Change
-from jpegrescue.repair.search import block_odds
+from jpegrescue.repair.search import MADE_UP_FOR, block_odds
 from jpegrescue.repair.track import Track
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, Flippable
@@ -30,9 +30,9 @@ ONE = (
     (-1.2, -0.6),
     (1.0, -1.8),
     (3.0, -3.6),
-    (5.0, -5.3),
+    (5.0, -5.2),
     (7.0, -6.9),
-    (9.0, -8.7),
+    (9.0, -8.8),
     (11.0, -10.6),
     (13.5, -13.9),
 )
@@ -42,13 +42,13 @@ TWO = (
     (-22.5, 5.8),
     (-15.0, 3.2),
     (-7.5, -0.1),
-    (-3.8, -2.1),
+    (-3.8, -2.0),
     (-1.2, -3.3),
-    (1.0, -5.0),
-    (3.0, -6.3),
-    (5.0, -7.9),
-    (7.0, -7.9),
-    (9.0, -10.7),
+    (1.0, -4.7),
+    (3.0, -6.4),
+    (5.0, -7.3),
+    (7.0, -9.1),
+    (9.0, -10.6),
     (11.0, -11.0),
     (13.5, -11.9),
 )
@@ -56,7 +56,6 @@ TWO = (
 UNCOUNTED = 0.60  # share of errors that leave the number of MCUs as it is
 PAIR_MISSED = 0.01
 """Share of pairs of errors in one block, or in two side by side, that are there and not found by trying them all."""
-CANCEL = 0.2  # share of pairs of errors, each of which changes it, that make up for each other
 RISK_MOST = 3e-3
 DOUBTFUL = 1e-3  # risk of a single block
 GAIN_MOST = 5.0
@@ -79,6 +78,7 @@ def judge(
     file: Flippable,
     flipped: frozenset[int],
     unsolved: Sequence[Change],
+    undone: Sequence[Change],
     paired: Sequence[int],
     rate: float,
     deep: float,
@@ -90,6 +90,7 @@ def judge(
         file: as it stands.
         flipped: its bits that were flipped.
         unsolved: of blocks that were searched, and of bits that were flipped, what else is likely there.
+        undone: what it would do to flip those back.
         paired: blocks that were searched for two errors, one of them in the block itself.
         rate: errors per bit.
         deep: nats of a block up to which blocks were searched.
@@ -105,9 +106,11 @@ def judge(
     risk *= UNCOUNTED
     for change in unsolved:
         risk[change.flips[0] // BITS] += change.left / (1 - change.left)
+    for change in undone:
+        risk[change.flips[0] // BITS] += change.mistaken / (1 - change.mistaken)
     miscounted = np.array([_odds(change.miscounted) for change in unsolved])
     miscounted /= 1 + miscounted
-    cancelled = CANCEL * (miscounted.sum() ** 2 - (miscounted**2).sum()) / 2
+    cancelled = MADE_UP_FOR * (miscounted.sum() ** 2 - (miscounted**2).sum()) / 2
     total = float(risk.sum() + cancelled)
     exact = file.garbles and track.counted and track.plan.ends and total < RISK_MOST
     return Verdict(exact, total, _ranges(risk > DOUBTFUL, file))

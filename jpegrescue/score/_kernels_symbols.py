@@ -19,33 +19,33 @@ END = 1 << 60  # behind any bit
 FAILURE = 8 * 1024  # what a place counts where decoding fails, against a photo
 LEVEL = np.searchsorted(np.array([1, 2, 3, 5, 8, 12, 18, 27, 40]), np.arange(65), side="right").astype(np.int64)
 """Of the number of non-zero AC coefficients in the component's block before: how busy the model takes it to be."""
-SIZE = np.array([int(value).bit_length() for value in range(1 << FAST_BITS)], np.int64)
 
 
 @inlined
 def symbol_at(bits, table, fast, code_max, code_delta, symbols):
-    """The AC symbol that `bits` begin with: (run, size, bits of code and magnitude); a length of 0 if there is none.
+    """The AC symbol that `bits` begin with: (symbol, bits of code and magnitude); a length of 0 if there is none.
 
     `bits`: as `load` gives them, 27 at least.
     """
     entry = np.int64(fast[table, top(bits, FAST_BITS)])
-    value = entry >> 16
-    if value != 0:
-        return (entry >> 9) & 15, SIZE[abs(value)], entry & 31
-    if entry != 0:
-        size = (entry >> 5) & 15
-        return (entry >> 9) & 15, size, (entry & 31) + size
-    symbol, length = long_code(bits, table, code_max, code_delta, symbols)
-    if length > 16:
-        return 0, 0, 0
-    return symbol >> 4, symbol & 15, length + (symbol & 15)
+    symbol = (entry >> 5) & 255
+    length = entry & 31
+    if entry >> 16 == 0:
+        if entry != 0:
+            return symbol, length + (symbol & 15)
+        symbol, length = long_code(bits, table, code_max, code_delta, symbols)
+        if length > 16:
+            return 0, 0
+        return symbol, length + (symbol & 15)
+    return symbol, length
 
 
 @inlined
 def shape(number, last, total):
-    """Of the `number` non-zero coefficients of a block so far: sizes of the `last` one and of all in `total`."""
-    if number == 0:
-        return 0
+    """How large the `number` non-zero coefficients of a block are so far: the `last` one's size, and all in `total`.
+
+    0, which this never gives, stands for none.
+    """
     return min(last, 3) + (1 if total > 2 * number else 0)
 
 
@@ -96,32 +96,34 @@ def weigh_upto(data, p, limit, block, level, before, fast, code_max, code_delta,
     p += length + dc_size
     bits = load(data, p)
     left = 64 - (p & 7)
-    number, last, total = 0, 0, 0
-    k = 1
+    number, total = 0, 0
+    at = ac_odds[c, level]
+    k, look = 1, 0
     while k < 64 and p < limit:
         if left < 27:
             bits = load(data, p)
             left = 64 - (p & 7)
-        run, size, length = symbol_at(bits, ac_table, fast, code_max, code_delta, symbols)
+        symbol, length = symbol_at(bits, ac_table, fast, code_max, code_delta, symbols)
         if length == 0:
             return False, p, odds, number, dc_size
-        odds += ac_odds[c, level, k, shape(number, last, total), 16 * run + size]
+        odds += at[k, look, symbol]
         p += length
         bits <<= length
         left -= length
+        size = symbol & 15
         if size == 0:
-            if run == 0:
+            if symbol == 0:
                 break
             k += 16
-            if run != 15 or k > 64:
+            if symbol != 240 or k > 64:
                 return False, p, odds, number, dc_size
         else:
-            k += run + 1
+            k += (symbol >> 4) + 1
             if k > 64 or size > AC_SIZE_MAX:
                 return False, p, odds, number, dc_size
             number += 1
-            last = size
             total += size
+            look = shape(number, size, total)
     return True, p, odds, number, dc_size
 
 
@@ -327,18 +329,17 @@ def count_symbols(
             dc_counts[kinds[c], state[1, c], size] += 1
             state[1, c] = size
             p += length + size
-            number, last, total = 0, 0, 0
+            number, total, look = 0, 0, 0
             k = 1
             while k < 64:
-                run, size, length = symbol_at(load(data, p), ac_table, fast, code_max, code_delta, symbols)
-                ac_counts[kinds[c], state[0, c], k, shape(number, last, total), 16 * run + size] += 1
+                symbol, length = symbol_at(load(data, p), ac_table, fast, code_max, code_delta, symbols)
+                ac_counts[kinds[c], state[0, c], k, look, symbol] += 1
                 p += length
-                k += run + 1
-                if size == 0:
-                    if run == 0:
-                        break
-                else:
+                k += (symbol >> 4) + 1
+                if symbol == 0:
+                    break
+                if symbol & 15:
                     number += 1
-                    last = size
-                    total += size
+                    total += symbol & 15
+                    look = shape(number, symbol & 15, total)
             state[0, c] = LEVEL[number]

@@ -11,17 +11,23 @@ from numpy.typing import NDArray
 
 from jpegrescue.model.jpeg import Frame
 from jpegrescue.model.thumbnail import ThumbnailMatch, ThumbnailVerdict
+from jpegrescue.score.cells import (
+    ALL,
+    Area,
+    Box,
+    Cells,
+    Differences,
+    Floats,
+    area_of,
+    cells_of,
+    detail_of,
+    differences_of,
+    edges_of,
+    integral_of,
+)
 
-_Box = tuple[float, float, float, float]
-_Floats = NDArray[np.float64]
-_ALL = slice(None)
-
-CELL = 2.5  # preview samples across a cell: finer ones show the preview's own artefacts
-CELLS_MAX = 80  # cells along a side
-KNOWN_SHARE = 0.75  # of a cell's MCUs that must be known
 PAIRS_MIN = 48  # known pairs of neighbouring cells that can decide
 ACTIVITY_MIN = 1.5  # levels: mean difference of neighbouring cells below which there is little to compare
-SCALE_MIN = 1e-6
 LOBE = 3  # cells around the right place that are no other place
 AGREEMENT_MIN = 0.75  # of detail
 STANDING_OUT_MIN = 8.0  # how far, in Fisher's z, agreement is beyond the spread of that at other places
@@ -32,11 +38,7 @@ TIE = 0.01  # of agreement: candidates as good as each other
 ENERGY_SHARE_MIN = 0.25  # of the mean over all places: flat places are compared as if they had this much detail
 CONTENT_MIN = 8  # samples along a side
 ASPECT_SLACK = 0.02
-REFINED, REFINABLE = (
-    3,
-    0.15,
-)  # candidates, and how far they may lie behind the best, to be worth a search for their sub-sample shift
-OVERHANG = 1.01  # samples by which the picture may stick out of the preview and still count as covered
+REFINED, REFINABLE = 3, 0.15  # candidates, and how far behind the best, that are worth a search for their shift
 FIT_MCUS, FIT_ROUNDS, HUBER = 5000, 5, 1.5
 MCUS_PER_FACT = 20  # neighbouring MCUs are wrong together
 GAIN_PRIOR, OFFSET_PRIOR = 0.05, 4.0  # how far real previews are from gain 1 and offset 0
@@ -45,145 +47,15 @@ BAR_SPREAD, BAR_STEP = 4.0, 8.0  # levels within a row of a letterbox bar, and f
 
 
 @dataclass(frozen=True, slots=True)
-class _Integral:
-    """Antiderivative along axis 0 of linearly interpolated samples; sample i lies at i + 0.5."""
-
-    samples: _Floats
-    knots: _Floats
-
-    def means(self, edges: _Floats) -> _Floats:
-        """Means between consecutive `edges`, shape (edges − 1, …)."""
-        total = np.diff(self._up_to(edges), axis=0)
-        return total / np.diff(edges).reshape(-1, *(1,) * (self.samples.ndim - 1))
-
-    def _up_to(self, at: _Floats) -> _Floats:
-        index = np.floor(np.minimum(np.maximum(at + 0.5, 0), len(self.knots) - 1)).astype(np.int64)
-        t = (at + 0.5 - index).reshape(-1, *(1,) * (self.samples.ndim - 1))
-        low = self.samples[index]
-        return self.knots[index] + t * (low + (0.5 * t) * (self.samples[index + 1] - low))
-
-
-def _integral(samples: _Floats) -> _Integral:
-    padded = np.concatenate((samples[:1], samples, samples[-1:]))
-    steps = 0.5 * (padded[:-1] + padded[1:])
-    return _Integral(padded, np.concatenate((np.zeros_like(steps[:1]), np.cumsum(steps[:-1], axis=0))))
-
-
-def _edges(count: int, mcu: int, pixels: int, step: int = 1) -> _Floats:
-    """Edges of groups of `step` of `count` MCUs of `mcu` pixels, as shares of the picture's `pixels`."""
-    edges = np.append(np.arange(0, count, step), count) * float(mcu)
-    return np.minimum(edges, pixels) / pixels
-
-
-@dataclass(frozen=True, slots=True)
-class _Area:
-    """Means of a preview over a grid of rectangles, (rows, columns, …), and which of them it covers."""
-
-    means: _Floats
-    covered: NDArray[np.bool_]
-
-
-def _area(
-    down: _Integral,
-    size: tuple[int, int],
-    box: _Box,
-    edges: tuple[_Floats, _Floats],
-    rows: NDArray[np.int64] | slice = _ALL,
-    columns: NDArray[np.int64] | slice = _ALL,
-) -> _Area:
-    """Means over the chosen `rows` and `columns` of the grid with these `edges`, shares of height and width."""
-    height_edges = box[1] + (box[3] - box[1]) * edges[0]
-    width_edges = box[0] + (box[2] - box[0]) * edges[1]
-    across = _integral(np.swapaxes(down.means(height_edges)[rows], 0, 1))
-    means = np.swapaxes(across.means(width_edges)[columns], 0, 1)
-    rows_covered, columns_covered = _covered(height_edges, size[0])[rows], _covered(width_edges, size[1])[columns]
-    return _Area(means, rows_covered[:, None] & columns_covered)
-
-
-def _covered(edges: _Floats, size: int) -> NDArray[np.bool_]:
-    return (edges[:-1] >= -OVERHANG) & (edges[1:] <= size + OVERHANG)
-
-
-@dataclass(frozen=True, slots=True)
-class _Differences:
-    """Between neighbouring cells, (2, rows, columns): to the right and below; squashed, 0 where one is unknown.
-
-    `known`: 1 where both are known; `activity`: mean of the differences before squashing, levels.
-    """
-
-    values: _Floats
-    known: _Floats
-    activity: float
-
-
-def _differences(level: _Floats, known: NDArray[np.bool_], weight: _Floats | float = 1.0) -> _Differences:
-    """Differences of the cells' `level`; those with a `weight` set the scale of all."""
-    both = np.zeros((2, *level.shape))
-    both[0, :, :-1] = known[:, 1:] & known[:, :-1]
-    both[1, :-1] = known[1:] & known[:-1]
-    values = np.zeros_like(both)
-    values[0, :, :-1] = np.diff(level, axis=1)
-    values[1, :-1] = np.diff(level, axis=0)
-    values *= both
-    counted = both * weight
-    mean = float((np.abs(values) * counted).sum()) / max(float(counted.sum()), 1.0)
-    scale = max(2.0 * mean, SCALE_MIN)  # strong edges must not decide alone: beyond it they count hardly more
-    return _Differences(values / np.sqrt(values * values + scale * scale), both, mean)
-
-
-def _detail(differences: _Differences, weight: _Floats | float = 1.0) -> _Differences:
-    """Without what whole rows or columns have in common: horizons are alike in many photos."""
-    known = differences.known * weight
-    values = differences.values * known
-    for axis in (0, 1):  # differences to the right lose their columns' means, those below their rows'
-        counted = known[axis]
-        count = np.maximum(counted.sum(axis=axis, keepdims=True), 1.0)
-        values[axis] -= counted * (values[axis].sum(axis=axis, keepdims=True) / count)
-    return _Differences(values, known, differences.activity)
-
-
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """The known brightness of the picture on cells of whole MCUs; `edges` of rows and columns as `_area` takes them."""
-
-    edges: tuple[_Floats, _Floats]
-    differences: _Differences
-
-
-def _cells(level: _Floats, known: NDArray[np.bool_], frame: Frame, size: tuple[int, int]) -> _Cells:
-    """Cells of about `CELL` samples of a preview of `size`."""
-    mcu_y, mcu_x = 8 * frame.vertical_max, 8 * frame.horizontal_max
-    down, across = (
-        int(max(1, round(CELL * pixels / (side * mcu)), -(-count // CELLS_MAX)))
-        for pixels, side, mcu, count in zip((frame.height, frame.width), size, (mcu_y, mcu_x), known.shape, strict=True)
-    )
-    share = _pool(known.astype(np.float64), down, across)
-    whole = share >= KNOWN_SHARE * _pool(np.ones(known.shape), down, across)
-    pooled = np.where(whole, _pool(np.where(known, level, 0.0), down, across) / np.maximum(share, 1.0), 0.0)
-    return _Cells(
-        edges=(
-            _edges(known.shape[0], mcu_y, frame.height, down),
-            _edges(known.shape[1], mcu_x, frame.width, across),
-        ),
-        differences=_differences(pooled, whole),
-    )
-
-
-def _pool(values: _Floats, down: int, across: int) -> _Floats:
-    pooled = np.add.reduceat(values, np.arange(0, values.shape[0], down), axis=0)
-    return np.add.reduceat(pooled, np.arange(0, values.shape[1], across), axis=1)
-
-
-@dataclass(frozen=True, slots=True)
 class _Candidate:
     """A way in which the picture may lie in the preview, and how well differences agree there."""
 
     turns: int
-    box: _Box
+    box: Box
     agreement: float = 0.0
 
 
-def _agreement(mine: _Floats, theirs: _Floats) -> float:
+def _agreement(mine: Floats, theirs: Floats) -> float:
     energy = float((mine**2).sum() * (theirs**2).sum())
     return float((mine * theirs).sum()) / energy**0.5 if energy > 0 else 0.0
 
@@ -195,12 +67,12 @@ class _Preview:
         self.turns = turns
         self.light = np.rot90(preview[..., 0], turns).astype(np.float64)
         self.size = (self.light.shape[0], self.light.shape[1])
-        self.down = _integral(self.light)
+        self.down = integral_of(self.light)
 
-    def boxes(self, aspect: float) -> list[_Box]:
+    def boxes(self, aspect: float) -> list[Box]:
         """Where a picture of this width : height may lie: all over, letterboxed, or beyond where it was cropped."""
         height, width = self.size
-        boxes: list[_Box] = [(0.0, 0.0, float(width), float(height))]
+        boxes: list[Box] = [(0.0, 0.0, float(width), float(height))]
         if _misfit(width / height, aspect) > ASPECT_SLACK:
             for across, down in ((width, width / aspect), (height * aspect, height)):
                 left, top = (width - across) / 2, (height - down) / 2
@@ -213,19 +85,19 @@ class _Preview:
             boxes.append((float(left), float(top), float(width - right), float(height - bottom)))
         return boxes
 
-    def differences(self, cells: _Cells, box: _Box) -> _Differences:
+    def differences(self, cells: Cells, box: Box) -> Differences:
         """What the preview has for the differences of all cells, scaled by those that are known of the picture."""
-        area = _area(self.down, self.size, box, cells.edges)
-        return _differences(area.means, area.covered, cells.differences.known)
+        area = area_of(self.down, self.size, box, cells.edges)
+        return differences_of(area.means, area.covered, cells.differences.known)
 
-    def rated(self, cells: _Cells, box: _Box) -> _Candidate:
+    def rated(self, cells: Cells, box: Box) -> _Candidate:
         """Known differences that the box leaves uncovered count as ones that do not agree."""
         theirs = cells.differences
         return _Candidate(
             self.turns, box, _agreement(theirs.values, self.differences(cells, box).values * theirs.known)
         )
 
-    def refined(self, cells: _Cells, candidate: _Candidate) -> _Candidate:
+    def refined(self, cells: Cells, candidate: _Candidate) -> _Candidate:
         """Shifted by up to a sample: many cameras take the preview's samples off-centre."""
         best = candidate
         for axis in (0, 1):
@@ -242,7 +114,7 @@ def _misfit(one: float, other: float) -> float:
     return max(one / other, other / one) - 1.0
 
 
-def _bars(light: _Floats) -> tuple[int, int]:
+def _bars(light: Floats) -> tuple[int, int]:
     """Rows of a letterbox bar at the top and at the bottom."""
     spread = light.max(axis=1) - light.min(axis=1)
     level = light.mean(axis=1)
@@ -253,11 +125,11 @@ def _bars(light: _Floats) -> tuple[int, int]:
     return sides[0], sides[1]
 
 
-def _others(mine: _Differences, theirs: _Differences) -> float:
+def _others(mine: Differences, theirs: Differences) -> float:
     """Root mean square of the agreements at all other places: of `mine`, cyclically shifted, with `theirs`."""
     shape = mine.values.shape[1:]
 
-    def correlation(one: _Floats, other: _Floats) -> _Floats:
+    def correlation(one: Floats, other: Floats) -> Floats:
         spectrum = np.conj(np.fft.rfft2(one)) * np.fft.rfft2(other)
         return np.asarray(np.fft.irfft2(spectrum.sum(axis=0), shape))
 
@@ -292,7 +164,7 @@ def match_thumbnail(
     if not usable.any() or min(preview.shape[:2]) < CONTENT_MIN:
         return ThumbnailMatch("flat" if usable.any() else "too_little_known")
     turned = [_Preview(preview, turns) for turns in range(4)]
-    cells = [_cells(means[..., 0].astype(np.float64), usable, frame, turned[turns].size) for turns in (0, 1)]
+    cells = [cells_of(means[..., 0].astype(np.float64), usable, frame, turned[turns].size) for turns in (0, 1)]
     found = _candidates(turned, cells, frame.width / frame.height)
     best = found[0]
     verdict, agreement = _verdict(turned[best.turns], cells[best.turns % 2], found)
@@ -305,7 +177,7 @@ def match_thumbnail(
     return ThumbnailMatch(verdict, best.turns, best.box, agreement, gain, offset, sigma)
 
 
-def _candidates(turned: list[_Preview], cells: list[_Cells], aspect: float) -> list[_Candidate]:
+def _candidates(turned: list[_Preview], cells: list[Cells], aspect: float) -> list[_Candidate]:
     """The best ways in which the picture may lie in the preview, best first."""
     coarse = [one.rated(cells[one.turns % 2], box) for one in turned for box in one.boxes(aspect)]
     coarse.sort(key=lambda candidate: -candidate.agreement)
@@ -317,15 +189,15 @@ def _candidates(turned: list[_Preview], cells: list[_Cells], aspect: float) -> l
     return sorted(fine, key=lambda candidate: -candidate.agreement)
 
 
-def _verdict(preview: _Preview, cells: _Cells, found: list[_Candidate]) -> tuple[ThumbnailVerdict, float]:
+def _verdict(preview: _Preview, cells: Cells, found: list[_Candidate]) -> tuple[ThumbnailVerdict, float]:
     """What the best candidate is worth, and the agreement of its detail."""
     theirs = cells.differences
     mine = preview.differences(cells, found[0].box)
-    shared = _detail(theirs, mine.known)
+    shared = detail_of(theirs, mine.known)
     if shared.known.sum() < PAIRS_MIN:
         return "too_little_known", 0.0
-    agreement = _agreement(shared.values, _detail(mine, theirs.known).values)
-    others = max(_others(_detail(mine), shared), 1e-3)
+    agreement = _agreement(shared.values, detail_of(mine, theirs.known).values)
+    others = max(_others(detail_of(mine), shared), 1e-3)
     standing_out = float(np.arctanh(min(agreement, 0.9999))) / others
     if agreement >= AGREEMENT_MIN and standing_out >= STANDING_OUT_MIN:
         return ("too_little_known" if _ambiguous(found) else "trusted"), agreement
@@ -369,20 +241,20 @@ def _fit(
 def _mcu_area(
     preview: NDArray[np.uint8],
     turns: int,
-    box: _Box,
+    box: Box,
     frame: Frame,
-    rows: NDArray[np.int64] | slice = _ALL,
-    columns: NDArray[np.int64] | slice = _ALL,
-) -> _Area:
+    rows: NDArray[np.int64] | slice = ALL,
+    columns: NDArray[np.int64] | slice = ALL,
+) -> Area:
     turned = np.rot90(preview, turns).astype(np.float64)
     edges = (
-        _edges(frame.mcu_rows, 8 * frame.vertical_max, frame.height),
-        _edges(frame.mcu_columns, 8 * frame.horizontal_max, frame.width),
+        edges_of(frame.mcu_rows, 8 * frame.vertical_max, frame.height),
+        edges_of(frame.mcu_columns, 8 * frame.horizontal_max, frame.width),
     )
-    return _area(_integral(turned), (turned.shape[0], turned.shape[1]), box, edges, rows, columns)
+    return area_of(integral_of(turned), (turned.shape[0], turned.shape[1]), box, edges, rows, columns)
 
 
-def _line(mine: _Floats, theirs: _Floats) -> tuple[float, float, float]:
+def _line(mine: Floats, theirs: Floats) -> tuple[float, float, float]:
     """Gain, offset and residual spread of `theirs` over `mine`: Huber's, drawn towards gain 1 and offset 0.
 
     The offset is that at level 128 while fitting, so that the two priors are independent.
@@ -405,7 +277,7 @@ def _line(mine: _Floats, theirs: _Floats) -> tuple[float, float, float]:
     return gain, offset + 128.0 * (1.0 - gain), sigma
 
 
-def _spread(residual: _Floats) -> float:
+def _spread(residual: Floats) -> float:
     """Standard deviation of a normal distribution with this 80 % quantile of absolute values: tails count a little."""
     return float(np.quantile(residual, 0.8)) / 1.2816
 

@@ -93,11 +93,11 @@ def test_a_good_preview_helps_and_the_record_says_so() -> None:
     assert record.method == "thumbnail"
     assert record.model is not None
     assert record.model.fitted
-    gate = record.gates[0]
-    assert gate.kind == "run"
+    assert {gate.kind for gate in record.gates} == {"run"}
+    assert sum(gate.pseudo_mcus for gate in record.gates) > 50
+    gate = max(record.gates, key=lambda gate: gate.pseudo_mcus)
     assert gate.strength > 0
     assert gate.psnr_with > gate.psnr_without + 2
-    assert gate.pseudo_mcus > 50
 
 
 @pytest.mark.parametrize("wrong", ["another picture", "mirrored", "shifted", "noise in stripes"])

@@ -3,7 +3,7 @@ import pytest
 
 from jpegrescue.fill import _kernels_window as kernels
 from jpegrescue.fill import solve
-from jpegrescue.fill.gate import PSEUDO_MCUS, STRENGTHS, chosen, rehearsals, strength_for
+from jpegrescue.fill.gate import BANDS, PSEUDO_MCUS, STRENGTHS, chosen, gates_for, rehearsals, usual_for
 from jpegrescue.fill.holes import find_holes
 from jpegrescue.fill.solve import Canvas, fill_hole, preview_term, rehearse_window, solve_window, window_of
 from jpegrescue.fill.thumbnail import fit_previews
@@ -21,6 +21,15 @@ def test_the_usual_stands_against_what_one_hole_says() -> None:
     errors[0], errors[:, 2] = 100, 95
     assert chosen(errors, 1, 1.25) == 2
     assert chosen(np.full((40, 3), 100.0), 1, 1.25) == 1
+
+
+def test_a_preview_proven_on_all_bands_is_followed_in_each() -> None:
+    errors, band = np.full((60, 3), 100.0), np.repeat([0, 1, 2], 20)
+    assert usual_for(errors, band, (0, 1, 2)) == (0, 1, 2)
+    errors[:, 0] = 1000
+    assert usual_for(errors, band, (0, 1, 2))[0] > 0
+    errors[1:, 0] = 100  # a single hole proves nothing
+    assert usual_for(errors, band, (0, 1, 2)) == (0, 1, 2)
 
 
 def test_a_rehearsal_per_kind_of_hole() -> None:
@@ -45,10 +54,11 @@ def test_the_canvas_is_left_as_it_was() -> None:
     before = canvas.samples.copy()
     small = through_jpeg(shrunk(SCENE, 100))
     preview = fit_previews((before,), ~LOST, frame(400, 320), small, whole(small))[0]
-    gate = strength_for(canvas, before, rehearsals(find_holes(LOST), ~LOST)[0], preview)
+    gates = gates_for(canvas, before, rehearsals(find_holes(LOST), ~LOST)[0], preview)
     assert np.array_equal(canvas.samples, before)
-    assert gate.strength >= 1
-    assert gate.psnr_with > gate.psnr_without + 2
+    assert tuple(gate.surprise for gate in gates) == BANDS
+    assert gates[-1].strength >= 1
+    assert gates[-1].psnr_with > gates[-1].psnr_without + 2
 
 
 def test_a_rehearsal_errs_like_the_solve_it_stands_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ EXTENT = (160.0, 240.0)
 WHOLE = (0.0, 0.0, 30.0, 20.0)
 
 
-@pytest.mark.parametrize("name", REACHES)
+@pytest.mark.parametrize("name", [*REACHES, "gauss 0.5 sharpened 0.20", "cubic sharpened -0.08"])
 def test_blurs_are_symmetric_and_add_up_to_one(name: str) -> None:
     table = blur_table(name)
     assert (table[0], table[-1]) == (0.0, 1.0)

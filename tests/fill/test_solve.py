@@ -108,9 +108,27 @@ def test_a_preview_tells_what_a_hole_holds() -> None:
         fill_hole(canvas, hole)
     before = psnr(canvas.samples, plane, mask)
     for hole in find_holes(lost):
-        fill_hole_from(canvas, hole, preview, 3.0)
+        fill_hole_from(canvas, hole, preview, [(0.0, 3.0)])
     assert psnr(canvas.samples, plane, mask) > before + 8
     assert np.array_equal(canvas.samples[~mask], plane[~mask])
+
+
+def test_a_hole_that_is_no_surprise_to_the_preview_is_left_alone() -> None:
+    # smooth on the left, where the preview only adds its noise; structure on the right, that no neighbour foretells
+    plane = blobs(320, 320, size=12.0)
+    plane[:, :160] = np.linspace(90, 130, 160).astype(np.uint8)
+    lost = np.zeros((40, 40), np.bool_)
+    lost[10:12, 5:10] = lost[10:12, 28:34] = True
+    canvas, preview, holes = _canvas(plane, lost), _preview(plane, lost), find_holes(lost)
+    for hole in holes:
+        fill_hole(canvas, hole)
+    before = canvas.samples.copy()
+    for hole in holes:
+        fill_hole_from(canvas, hole, preview, [(0.0, 0.0), (4.0, 3.0)])
+    assert np.array_equal(canvas.samples[:, :160], before[:, :160])
+    mask = spread(lost)
+    mask[:, :160] = False
+    assert psnr(canvas.samples, plane, mask) > psnr(before, plane, mask) + 3
 
 
 @pytest.mark.parametrize("previewed", [False, True])
@@ -126,7 +144,7 @@ def test_huge_holes_are_solved_in_parts(previewed: bool, monkeypatch: pytest.Mon
         canvas = _canvas(plane, lost)
         fill_hole(canvas, hole)
         if previewed:
-            fill_hole_from(canvas, hole, _preview(plane, lost), 3.0)
+            fill_hole_from(canvas, hole, _preview(plane, lost), [(0.0, 3.0)])
         assert np.array_equal(canvas.samples[~mask], plane[~mask])
         results.append(psnr(canvas.samples, plane, mask))
     assert results[1] > results[0] - (2.5 if previewed else 3)

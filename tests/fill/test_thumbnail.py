@@ -4,13 +4,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from jpegrescue.fill import _kernels_thumbnail as kernels
-from jpegrescue.fill.registration import REACHES, blur_table
+from jpegrescue.fill.registration import REACHES, blur_table, reach_of
 from jpegrescue.fill.thumbnail import fit_previews, shown_cells
 from jpegrescue.model.thumbnail import ThumbnailMatch
 from tests.fill.scenes import blobs, frame, shrunk, whole
 
 SCENE = blobs(480, 640, size=6.0)
 TRUSTED = np.ones((60, 80), np.bool_)
+BLURS = [*REACHES, "triangle sharpened 0.15"]
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,35 @@ def test_decimation_at_the_top_left_sample_shows_as_a_shift() -> None:
     # sample 0 of 8 lies at 1/16 of the preview's sample, not in its middle
     np.testing.assert_allclose(model.shift, 7 / 16, atol=0.12)
     assert model.sigma < 6
+
+
+def test_sharpening_is_part_of_the_model() -> None:
+    scene = blobs(480, 640, size=3.0)
+    plain = shrunk(scene, 80).astype(np.float64)
+    padded = np.pad(plain, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    around = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
+    sharp = np.clip(np.rint(1.6 * plain - 0.15 * around), 0, 255).astype(np.uint8)
+    models = [
+        fit_previews((scene,), TRUSTED, frame(640, 480), preview, whole(preview))[0].model
+        for preview in (plain.astype(np.uint8), sharp)
+    ]
+    assert "sharpened" not in models[0].kernel
+    amount = float(models[1].kernel.partition(" sharpened ")[2])
+    assert 0.1 < amount < 0.2
+    assert models[1].gain == pytest.approx(1, abs=0.1)
+    assert models[1].sigma < 4
+
+
+def test_noise_is_expected_where_there_is_contrast() -> None:
+    scene = SCENE.copy()
+    scene[:, :320] = 128
+    small = shrunk(scene, 160)
+    noise = np.random.default_rng(5).normal(0, 12, small.shape)
+    noise[:, :82] = 0
+    rough = np.clip(np.rint(small + noise), 0, 255).astype(np.uint8)
+    preview = fit_previews((scene,), TRUSTED, frame(640, 480), rough, whole(rough))[0]
+    assert np.median(preview.expected[:, 90:]) > 5 * np.median(preview.expected[:, :70])
+    assert (preview.noise == np.float32(preview.model.sigma**2)).all()
 
 
 def test_a_stretched_and_letterboxed_preview_is_found_from_a_rough_match() -> None:
@@ -129,12 +159,12 @@ def test_cells_that_show_the_picture(low: float, high: float, expected: range) -
     assert shown_cells(100, low, high) == expected
 
 
-@pytest.mark.parametrize("name", REACHES)
+@pytest.mark.parametrize("name", BLURS)
 def test_inside_and_outside_a_window_make_up_the_prediction(name: str) -> None:
     plane = SCENE[:96, :120]
     geometry = np.array([-3.0, 7.3, 2.0, 6.1])
     cells = np.argwhere(np.ones((15, 16), np.bool_))
-    table, reach = blur_table(name), REACHES[name]
+    table, reach = blur_table(name), reach_of(name)
     predicted = _predicted(plane, cells, geometry, name)[0]
     window = (20, 60, 31, 90)
     outside = np.empty((15, 16), np.float32)
@@ -157,14 +187,14 @@ def _predicted(
     unknown = np.zeros((plane.shape[0] // 8 + 1, plane.shape[1] // 8 + 1), np.int64)
     out, slopes, good = np.empty(len(cells)), np.empty((2, len(cells))), np.empty(len(cells), np.bool_)
     kernels.predict(
-        plane.astype(np.float32), unknown, (8, 8, 1), cells, geometry, blur_table(name), REACHES[name], 0.15, out,
+        plane.astype(np.float32), unknown, (8, 8, 1), cells, geometry, blur_table(name), reach_of(name), 0.15, out,
         slopes, good,
     )  # fmt: skip
     assert good.all()
     return out, slopes
 
 
-@pytest.mark.parametrize("name", REACHES)
+@pytest.mark.parametrize("name", BLURS)
 def test_slopes_are_what_moving_the_blur_makes_of_the_prediction(name: str) -> None:
     plane, cells = SCENE[:96, :120], np.argwhere(np.ones((15, 16), np.bool_))
     geometry = np.array([-3.0, 7.3, 2.0, 6.1])

@@ -111,6 +111,20 @@ def test_two_flips_in_one_block_are_searched_for_less_in_haste() -> None:
     assert found["quick"] < found["normal"]
 
 
+def test_the_oddest_blocks_are_searched_for_two_flips_even_where_no_stretch_is_garbled() -> None:
+    found = []
+    for doubtful in (0, 32):
+        same = 0
+        for name in NAMES:
+            jpeg = encoded(name, size=SMALL)
+            file = ciphertext(jpeg, [scan_bit(jpeg, 0.4, inside, lead=5) for inside in (5, 99)], lead=5)
+            effort = replace(EFFORTS["normal"], stretches=0, doubtful=doubtful)
+            same += repair(file, parse, Here(), effort) is not None and file.plain.tobytes() == jpeg
+        found.append(same)
+
+    assert found[0] < found[1]
+
+
 @pytest.mark.parametrize("cipher", [CBC, XTS])
 def test_two_flips_in_neighbouring_blocks_are_undone_or_nothing_is_claimed(cipher: str) -> None:
     for name in NAMES[:3]:

@@ -10,7 +10,7 @@ from jpegrescue.flow.here import Here
 from jpegrescue.jpeg.parse import parse
 from jpegrescue.repair.change import Option
 from jpegrescue.repair.pairs import two_bits
-from jpegrescue.repair.search import RIVALS, block_odds, options, single_flips, suspects, weigh_up
+from jpegrescue.repair.search import RIVALS, block_odds, options, single_flips, suspects, undo_each, weigh_up
 from jpegrescue.repair.surroundings import look_around
 from jpegrescue.repair.track import Track
 from jpegrescue.score.plausibility import NAT
@@ -165,3 +165,34 @@ def test_bits_in_the_clear_are_searched_the_same_way() -> None:
     rank = [option.flips for option in found].index((bit,))
     assert odds.size == file.blocks()
     assert rank < RIVALS
+
+
+def test_undoing_what_is_right_loses_and_what_is_wrong_gains() -> None:
+    wrong = scan_bit(JPEG, 0.7, 3, lead=5)
+    file, track = look([wrong])
+    surroundings = look_around(track, file.plain, parse(file.plain))
+    stands = file.plain.copy()
+
+    # BIT was flipped back already, `wrong` was flipped by mistake
+    good, bad = undo_each(
+        track, surroundings, file, [[BIT], [wrong]], block_odds(track, file), frozenset({BIT, wrong}), COST
+    )
+
+    assert (good.flips, bad.flips) == ((BIT,), (wrong,))
+    assert good.gain < -10 * NAT
+    assert bad.gain > 10 * NAT
+    assert good.mistaken < 0.01
+    assert bad.mistaken > 0.9
+    np.testing.assert_array_equal(file.plain, stands)
+
+
+def test_what_was_flipped_together_is_undone_together() -> None:
+    bits = [scan_bit(JPEG, 0.4, inside, lead=5) for inside in (3, 300)]
+    file, track = look([])
+    surroundings = look_around(track, file.plain, parse(file.plain))
+
+    (both,) = undo_each(track, surroundings, file, [bits], block_odds(track, file), frozenset(bits), COST)
+
+    assert both.flips == tuple(bits)
+    assert both.gain < -20 * NAT
+    assert both.fresh == 0

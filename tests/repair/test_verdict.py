@@ -9,7 +9,7 @@ from jpegrescue.model.evidence import ByteRange
 from jpegrescue.repair.change import POOR, Change
 from jpegrescue.repair.search import block_odds
 from jpegrescue.repair.track import Track
-from jpegrescue.repair.verdict import RISK_MOST, Verdict, judge
+from jpegrescue.repair.verdict import RISK_MOST, Verdict, judge, pair_risks
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, Flippable, PlainBits
 from jpegrescue.source.crypt.sector import BLOCK
@@ -43,6 +43,7 @@ def verdict(
     jpeg: bytes = JPEG,
     unsolved: tuple[Change, ...] = (),
     paired: tuple[int, ...] = (),
+    undone: tuple[Change, ...] = (),
     *,
     flipped: frozenset[int] = frozenset(),
     rate: float = 1e-5,
@@ -51,7 +52,7 @@ def verdict(
     track: Track | None = None,
 ) -> Verdict:
     file = file or ciphertext(jpeg, lead=LEAD)
-    return judge(track or tracked(jpeg), file, flipped, unsolved, paired, rate, deep)
+    return judge(track or tracked(jpeg), file, flipped, unsolved, undone, paired, rate, deep)
 
 
 def test_an_intact_scan_is_exact() -> None:
@@ -126,16 +127,35 @@ def test_every_flip_is_a_risk_and_a_greater_one_where_its_block_looks_odd() -> N
     assert none < fine < odd
 
 
-def test_two_errors_are_no_risk_where_they_were_searched() -> None:
+def test_a_flip_that_hardly_gained_anything_is_a_risk() -> None:
+    sure, doubtful = (verdict(undone=(change(600, -gain),)) for gain in (60, 6))
+
+    assert sure.exact
+    assert not doubtful.exact
+    assert doubtful.doubtful == (ByteRange(600 * BLOCK - LEAD, 601 * BLOCK - LEAD),)
+
+
+def test_two_errors_are_hardly_a_risk_where_they_were_searched() -> None:
     garbled = damaged(JPEG, [0.3])
     track = replace(tracked(garbled), complete=True)
-    block = verdict(garbled, track=track, rate=1e-3).doubtful[0].start // BLOCK
+    everywhere = tuple(range(ciphertext(garbled, lead=LEAD).blocks()))
 
     before, behind = (
-        verdict(garbled, track=track, paired=paired) for paired in ((), tuple(range(block - 3, block + 4)))
+        verdict(garbled, track=track, rate=1e-3, paired=paired, deep=1000.0) for paired in ((), everywhere)
     )
 
-    assert behind.risk < before.risk
+    assert 0 < behind.risk < before.risk / 10
+
+
+def test_pairs_are_likelier_in_odd_blocks_and_next_to_them() -> None:
+    odds = np.array([15.0, 15.0, -30.0, 15.0, np.nan])
+
+    risks = pair_risks(odds, 1e-5)
+
+    assert np.argmax(risks) == 2
+    assert risks[1] > risks[0]
+    assert risks[3] < risks[0] * 1.01
+    np.testing.assert_allclose(pair_risks(odds, 3e-5), 9 * risks)
 
 
 def test_garbled_blocks_that_were_searched_in_vain_are_doubtful() -> None:
