@@ -59,6 +59,7 @@ def process(found: FoundFile, wanted: Wanted, folder: OutputFolder) -> Image:
     if wanted.sca is not None and result.picture is not None:
         image = _with_sca(image, structure, result, wanted.sca, folder)
     result = _lightened(result)
+    mended: Mended | None = None
     if wanted.repair is not None:
         mended, image = _mended(image, found, structure, result, wanted, wanted.repair)
         if mended is not None:
@@ -69,7 +70,15 @@ def process(found: FoundFile, wanted: Wanted, folder: OutputFolder) -> Image:
                 image = replace(image, problems=(*image.problems, _UNEXPLAINED))
             result = _lightened(result)
     if wanted.align and result.decode is not None and result.grade in ("partly_restored", "fragment"):
-        made = put_together(data, structure, result.decode, space_of(structure), found.bad, encrypted=found.encrypted)
+        made = put_together(
+            data,
+            structure,
+            result.decode,
+            space_of(structure),
+            found.bad,
+            encrypted=found.encrypted,
+            repaired=mended is not None and bool(mended.repairs),
+        )
         image = _with_restoration(image, made, _write_restoration(found.name, made, folder))
     return image
 

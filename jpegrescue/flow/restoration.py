@@ -15,13 +15,13 @@ from jpegrescue.flow.grade import looks_foreign
 from jpegrescue.flow.mask import pixel_levels
 from jpegrescue.jpeg.pixels import ColourSpace, component_samples, picture_of
 from jpegrescue.jpeg.write import ExtendedTable, Written, write_jpeg
-from jpegrescue.model.align import LOST, PLACED, Alignment
-from jpegrescue.model.decode import Decode
+from jpegrescue.model.align import LOST, PLACED, UNCERTAIN, Alignment
+from jpegrescue.model.decode import ComponentPlane, Decode, Segment
 from jpegrescue.model.evidence import ByteRange
 from jpegrescue.model.jpeg import JpegStructure
 from jpegrescue.model.problem import Problem
 from jpegrescue.model.report import FillRecord
-from jpegrescue.resync.decode import picture_frame
+from jpegrescue.resync.decode import decode, picture_frame
 from jpegrescue.score.preview import preview_samples
 
 T = TypeVar("T")
@@ -65,6 +65,7 @@ def put_together(
     bad: tuple[ByteRange, ...],
     *,
     encrypted: bool,
+    repaired: bool = False,
 ) -> Restoration:
     """Align what was decoded, and make all that follows from it.
 
@@ -77,6 +78,7 @@ def put_together(
         space: its colour space.
         bad: bytes of it that are known to be wrong.
         encrypted: whether it was decrypted, so that errors garbled whole cipher blocks.
+        repaired: whether bits of it were flipped back.
     """
     assert structure.frame is not None  # noqa: S101  (it has been decoded)
     frame = picture_frame(structure.frame)
@@ -84,9 +86,12 @@ def put_together(
         detail = "it decodes like foreign data, not like a photo: what was decoded stays where the stream puts it"
         return Restoration(None, None, None, (Problem("not_aligned", "info", detail),))
     preview = preview_of(data, structure, space)
-    alignment, problems = attempted(
-        "alignment", lambda: align(data, structure, space, outcome, preview, bad, encrypted=encrypted)
-    )
+
+    def aligned() -> Alignment | None:
+        made = align(data, structure, space, outcome, preview, bad, encrypted=encrypted)
+        return _as_decoded(made, data, structure) if made is not None and repaired and not outcome.damaged else made
+
+    alignment, problems = attempted("alignment", aligned)
     if alignment is None:
         if not problems:
             detail = "only a single scan of all components is aligned: what was decoded stays where the stream puts it"
@@ -113,6 +118,37 @@ def preview_of(data: NDArray[np.uint8], structure: JpegStructure, space: ColourS
     components = len(structure.frame.components) if structure.frame else 0
     decoded = (preview_samples(data, thumbnail, space, components) for thumbnail in structure.thumbnails)
     return next((samples for samples in decoded if samples is not None), None)
+
+
+def _as_decoded(alignment: Alignment, data: NDArray[np.uint8], structure: JpegStructure) -> Alignment:
+    """What alignment takes for lost as the decoder has it, if nothing had to be moved.
+
+    Captions look like garbled blocks. In a scan that was repaired and holds as many MCUs as it should, each where the
+    stream puts it, they are likelier to be captions.
+    """
+    if any(segment.shift for segment in alignment.segments):
+        return alignment
+    outcome = decode(data, structure)
+    assert outcome is not None  # noqa: S101  (it has been before)
+    lost = alignment.certainty == LOST
+    planes = tuple(
+        replace(plane, blocks=np.where(_of_blocks(lost, plane)[..., None], own.blocks, plane.blocks))
+        for plane, own in zip(alignment.planes, outcome.planes, strict=True)
+    )
+    bits = np.append(outcome.scans[0].mcu_bit, outcome.scans[0].segments[-1].bit_end)
+    edges = np.flatnonzero(np.diff(lost.ravel(), prepend=False, append=False)).reshape(-1, 2)
+    added = (
+        Segment(0, start, end, int(bits[start]), int(bits[end]), start, 0, None, None, "decoder", "uncertain")
+        for start, end in edges.tolist()
+    )
+    segments = sorted((*alignment.segments, *added), key=lambda segment: segment.mcu_start)
+    certainty = np.where(lost, np.uint8(UNCERTAIN), alignment.certainty)
+    return replace(alignment, planes=planes, certainty=certainty, segments=tuple(segments))
+
+
+def _of_blocks(mcus: NDArray[np.bool_], plane: ComponentPlane) -> NDArray[np.bool_]:
+    """Bool per MCU as bool (block rows, block columns)."""
+    return np.repeat(np.repeat(mcus, plane.vertical, axis=0), plane.horizontal, axis=1)
 
 
 def _written(

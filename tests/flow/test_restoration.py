@@ -184,15 +184,15 @@ class StandIn:
     thumbnail: ThumbnailMatch | None = None
     preview: np.ndarray | None = None
     bad: tuple[ByteRange, ...] | None = None
-
     encrypted: bool | None = None
+    segments: tuple[Segment, ...] = ()
 
     def __call__(  # type: ignore[no-untyped-def]
         self, _data, _structure, space, outcome, preview, bad, *, encrypted
     ) -> Alignment:
         assert (space, len(outcome.planes)) == ("ycc", 3)
         self.preview, self.bad, self.encrypted = preview, bad, encrypted
-        return Alignment(self.planes, self.certainty, (), self.thumbnail)
+        return Alignment(self.planes, self.certainty, self.segments, self.thumbnail)
 
 
 @pytest.fixture
@@ -221,6 +221,39 @@ def test_only_lost_mcus_are_invented(folder: OutputFolder, original: bytes, alig
     assert [image.lost_mcus, image.uncertain_mcus, image.placed_mcus, image.aligned_mcus] == counts
     assert image.fill is not None
     assert (image.fill.mcus, len(image.fill.components)) == (counts[LOST], 3)
+
+
+@pytest.mark.parametrize(("shift", "repaired"), [(0, True), (1, True), (0, False)])
+def test_what_was_repaired_and_decodes_is_no_hole_if_nothing_moves(
+    original: bytes, aligned: StandIn, shift: int, repaired: bool
+) -> None:
+    """Captions look like garbled blocks."""
+    data, structure, sound = np.frombuffer(original, np.uint8), parse(original), decoded(original)
+    empty = tuple(replace(plane, blocks=np.zeros_like(plane.blocks)) for plane in aligned.planes)
+    lost = aligned.certainty == LOST
+    aligned.planes = empty
+    aligned.segments = (Segment(0, 0, 1, 0, 0, shift, shift, (0,), 0.9, "integer", "placed"),)
+
+    made = restoration.put_together(data, structure, sound, "ycc", (), encrypted=True, repaired=repaired)
+
+    assert made.alignment is not None
+    assert made.picture is not None
+    if shift or not repaired:
+        assert made.picture.record.mcus == np.count_nonzero(lost)
+        return
+    assert made.picture.record.mcus == 0
+    np.testing.assert_array_equal(made.alignment.certainty, np.where(lost, UNCERTAIN, aligned.certainty))
+    for ours, truth in zip(made.alignment.planes, sound.planes, strict=True):
+        np.testing.assert_array_equal(by_mcu(ours)[lost], by_mcu(truth)[lost])
+        assert not by_mcu(ours)[~lost].any()
+    added = [segment for segment in made.alignment.segments if segment.engine == "decoder"]
+    inside = np.zeros(lost.size, np.bool_)
+    for segment in added:
+        inside[segment.mcu_start : segment.mcu_end] = True
+        assert (segment.placed_at, segment.grade) == (segment.mcu_start, "uncertain")
+        assert segment.bit_start == sound.scans[0].mcu_bit[segment.mcu_start]
+        assert segment.bit_start < segment.bit_end
+    np.testing.assert_array_equal(inside, lost.ravel())
 
 
 def test_holes_are_filled_from_what_is_likelier_right_than_not() -> None:

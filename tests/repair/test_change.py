@@ -5,7 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jpegrescue.repair.change import FEATURES, LEFT_WEIGHTS, WEIGHTS, Change, described, described_left
+from jpegrescue.repair.change import (
+    FEATURES,
+    LEFT_WEIGHTS,
+    UNDO_WEIGHTS,
+    WEIGHTS,
+    Change,
+    described,
+    described_left,
+    described_undo,
+)
 from jpegrescue.score.plausibility import NAT
 
 SURE = Change(
@@ -32,6 +41,7 @@ def nats(probability: float) -> float:
 def test_every_feature_has_a_weight() -> None:
     assert described(SURE).shape == WEIGHTS[1].shape == (FEATURES,)
     assert described_left(SURE).shape == LEFT_WEIGHTS.shape
+    assert described_undo(SURE).shape == UNDO_WEIGHTS.shape
 
 
 def test_what_speaks_for_a_change_convinces() -> None:
@@ -64,8 +74,18 @@ def test_a_right_count_speaks_for_it() -> None:
     assert replace(middling, counts=1).likely > middling.likely
 
 
+def test_what_gained_little_may_have_been_a_mistake() -> None:
+    chances = [replace(SURE, gain=-gained * NAT).mistaken for gained in (0, 7, 12, 30, 60)]
+
+    assert chances == sorted(chances, reverse=True)
+    assert chances[0] > 0.5 > chances[1] > 0.1
+    assert chances[2] < 0.1
+    assert chances[4] < 1e-7
+
+
 def test_values_beyond_all_bounds_do_no_harm() -> None:
     for value in (-(10**12), 10**12):
         wild = replace(SURE, gain=value, margin=value, picture=value, threat=value, own=value, better=value)
         assert 0 < wild.likely < 1
         assert 0 < wild.left < 1
+        assert 0 < wild.mistaken < 1

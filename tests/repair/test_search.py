@@ -115,6 +115,27 @@ def test_the_number_of_threads_changes_nothing() -> None:
     assert told(many) == told(one)
 
 
+def test_what_miscounts_the_mcus_of_a_restart_interval_has_to_gain_more() -> None:
+    """As much as another error in that short interval costs, and that it does not show."""
+    jpeg = encoded("coffee", restart=8)
+    file, track = ciphertext(jpeg, lead=5), tracked(jpeg)
+    first = scan_bit(jpeg, 0.5, lead=5) // BITS
+    odds = block_odds(track, file)
+
+    cheap, dear = (
+        {
+            option.flips: option
+            for found in single_flips(track, file, range(first, first + 40), odds, NONE, cost, Here())
+            for option in found
+        }
+        for cost in (COST, COST + 3 * NAT)
+    )
+
+    both = cheap.keys() & dear.keys()
+    lost = {counts: {cheap[f].gain - dear[f].gain for f in both if cheap[f].counts == counts} for counts in (-1, 0)}
+    assert lost == {-1: {6 * NAT}, 0: {3 * NAT}}
+
+
 def test_two_flips_of_a_block_are_found() -> None:
     bits = [scan_bit(JPEG, 0.6, inside, lead=5) for inside in (5, 99)]
     file, track = look(bits)
