@@ -31,6 +31,7 @@ all, and in those that were decrypted; the least that will do where claims are r
 file's claims that may be wrong then. The probability from which on DC offsets are claimed; below which an MCU counts as
 garbage, not shown. What a DC coefficient can be at most (T.81 F.1.2.1.1, 8-bit samples and a quantiser step of 1)."""
 _GRADES: dict[int, Grade] = {UNCERTAIN: "uncertain", PLACED: "placed", ALIGNED: "aligned"}
+_OFF_CENTRE = 0.5  # samples by which hardly any camera's preview lies beside its picture
 _GUESSED = (1.0, 0.0, 6.0)  # gain, offset and sigma of a preview that nothing is known about yet
 _ASPECT_SLACK = 0.03
 
@@ -91,11 +92,15 @@ def _placed(reading: Reading, preview: NDArray[np.uint8] | None) -> tuple[Placem
         return place(evidence, forward), evidence, None
     levels = previewed.stream_levels(reading)
     match = previewed.match(preview, forward, levels, frame, evidence)
-    guess = None if match.trusted else _guessed(preview, frame)
+    beside = max(abs(side) for side in match.box[:2]) >= _OFF_CENTRE
+    guess = None if match.trusted and not beside else _guessed(preview, frame)
     if guess is not None:
-        # where placement went wrong early on, even the right preview does not match: let it help, then see again
+        # where placement went wrong early on, even the right preview does not match, or lies to the side: let it help,
+        # then see again
         guided = from_start(replace(evidence, preview=previewed.as_evidence(preview, guess, levels, frame)))
-        match = previewed.match(preview, guided, levels, frame, evidence)
+        again = previewed.match(preview, guided, levels, frame, evidence)
+        if not match.trusted or (again.trusted and again.correlation > match.correlation):
+            match = again
     if not match.trusted:
         return place(evidence, forward), evidence, match
     sure = next((run for run in forward.runs[:1] if evidence.forced[run.start] == run.start + run.shift), None)

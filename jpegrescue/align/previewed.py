@@ -73,18 +73,21 @@ def as_evidence(
     sigma = 16 * np.array(trusted.sigma)
     if sure is not None:
         place = slice(sure.start + sure.shift, sure.stop + sure.shift)
-        surprise = expected[place] - levels[sure.start : sure.stop]
-        known = np.isfinite(surprise).all(axis=1)
-        if known.sum() >= SURE_MIN:
-            centre = np.median(surprise[known], axis=0)
+        known = np.flatnonzero(np.isfinite(expected[place] - levels[sure.start : sure.stop]).all(axis=1))
+        if known.size >= SURE_MIN:
+            surprise = (expected[place] - levels[sure.start : sure.stop])[known]
+            if np.abs(np.median(surprise, axis=0)).max() > TONE_MAX:
+                known = known[:SURE_MIN]  # a quiet error further on may have changed its offsets
+                surprise = surprise[:SURE_MIN]
+            centre = np.median(surprise, axis=0)
             if np.abs(centre).max() <= TONE_MAX:
                 centre = np.clip(centre, -TONE_KEPT, TONE_KEPT)
             else:
                 expected = fitted
-                surprise = expected[place] - levels[sure.start : sure.stop]
-                centre = np.median(surprise[known], axis=0)
+                surprise = (expected[place] - levels[sure.start : sure.stop])[known]
+                centre = np.median(surprise, axis=0)
             expected -= centre
-            sigma = np.maximum(1.4826 * np.median(np.abs(surprise[known] - centre), axis=0), SIGMA_MIN)
+            sigma = np.maximum(1.4826 * np.median(np.abs(surprise - centre), axis=0), SIGMA_MIN)
     near = (DOUBT * sigma) ** 2
     return Preview(levels, expected, near, near + np.maximum(_spread_nearby(expected), near))
 

@@ -1,6 +1,5 @@
 """Protects the promise of alignment: what it claims is as it was in the intact file."""
 
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,6 +17,7 @@ from jpegrescue.model.align import ALIGNED, LOST, PLACED, Alignment
 from jpegrescue.model.decode import Segment
 from jpegrescue.model.evidence import ByteRange
 from tests.align.readings import reading
+from tests.align.test_previewed import preview_of
 from tests.resync.damaged import (
     NAMES,
     by_mcu,
@@ -25,7 +25,6 @@ from tests.resync.damaged import (
     encoded,
     garbage,
     opened,
-    photo,
     planes_by_mcu,
     saved,
     screenshot,
@@ -257,12 +256,6 @@ def test_an_intact_file_stays_as_it_is() -> None:
     assert np.mean(alignment.certainty == ALIGNED) > 0.2
 
 
-def preview_of(name: str) -> NDArray[np.uint8]:
-    out = io.BytesIO()
-    photo(name).resize((96, 64), Image.Resampling.BOX).save(out, "JPEG", quality=85)
-    return np.asarray(Image.open(out).convert("YCbCr"))
-
-
 @pytest.mark.parametrize("other", [1, 2, 3])
 def test_the_preview_of_another_photo_makes_no_claim_wrong(other: int) -> None:
     for seed in range(0, 8, 2):
@@ -276,6 +269,17 @@ def test_the_preview_of_another_photo_makes_no_claim_wrong(other: int) -> None:
         np.testing.assert_array_equal(put[claimed], truth[claimed])
         assert alignment.thumbnail is not None
         assert not alignment.thumbnail.trusted
+
+
+def test_a_preview_that_seems_to_lie_beside_its_picture_is_tried_where_it_should_lie() -> None:
+    """Errors in the first row had moved the picture below it."""
+    jpeg = damaged(encoded("rocket", quality=90), [0.002, 0.3, 0.6], 1)
+
+    found = aligned(jpeg, preview=preview_of("rocket", 160, 107)).thumbnail
+
+    assert found is not None
+    assert found.box[:2] == (0.0, 0.0)
+    assert found.correlation > 0.95
 
 
 def test_the_right_preview_is_trusted() -> None:
