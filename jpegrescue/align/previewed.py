@@ -15,6 +15,7 @@ from jpegrescue.score.thumbnail import match_thumbnail, predict_means
 MIDDLE = 128.0
 DOUBT = 2.0
 SURE_MIN, SIGMA_MIN = 48, 16.0
+SURE_FIRST = 48, 24, 12
 TONE_MAX, TONE_KEPT = 6.0 * 16, 1.5 * 16
 """1/16 level: by how much what is sure may contradict that a preview has its picture's own tone, and how much of that
 is believed: cameras make previews off by 0.3 levels at the median, 2.3 at most, and what is sure may be wrong as well.
@@ -76,9 +77,9 @@ def as_evidence(
         known = np.flatnonzero(np.isfinite(expected[place] - levels[sure.start : sure.stop]).all(axis=1))
         if known.size >= SURE_MIN:
             surprise = (expected[place] - levels[sure.start : sure.stop])[known]
-            if np.abs(np.median(surprise, axis=0)).max() > TONE_MAX:
-                known = known[:SURE_MIN]  # a quiet error further on may have changed its offsets
-                surprise = surprise[:SURE_MIN]
+            for fewer in SURE_FIRST:  # a quiet error further on may have changed offsets
+                if np.abs(np.median(surprise, axis=0)).max() > TONE_MAX:
+                    surprise, known = surprise[:fewer], known[:fewer]
             centre = np.median(surprise, axis=0)
             if np.abs(centre).max() <= TONE_MAX:
                 centre = np.clip(centre, -TONE_KEPT, TONE_KEPT)

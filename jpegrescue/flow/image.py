@@ -15,7 +15,7 @@ from jpegrescue.flow.grade import grade_aligned, looks_foreign
 from jpegrescue.flow.mask import LEVELS, MASK_LABEL
 from jpegrescue.flow.mending import Mended, mend
 from jpegrescue.flow.options import EffortName
-from jpegrescue.flow.restoration import Restoration, attempted, put_together
+from jpegrescue.flow.restoration import Restoration, attempted, put_together, stays_put
 from jpegrescue.jpeg.parse import parse
 from jpegrescue.jpeg.pixels import to_wide_samples
 from jpegrescue.jpeg.usual import usual_quantisation
@@ -115,9 +115,16 @@ def _examined_again(mended: Mended, found: FoundFile, wanted: Wanted) -> Result:
         return result
     if not mended.verified:  # bits of a preview only
         return replace(result, grade="repaired")
-    if mended.contradicted:  # it decodes, and is wrong somewhere: what follows has to be put back in place
+    if mended.contradicted or (found.stored is None and not _stays(mended, result)):
+        # it decodes, and is wrong somewhere: what follows has to be put back in place
         return replace(result, grade="partly_restored", claim="none")
     return replace(result, grade="repaired", claim="exact_scan" if mended.exact else "consistent")
+
+
+def _stays(mended: Mended, result: Result) -> bool:
+    """Whether alignment leaves all of a file that was never encrypted where it is: most errors do not show in those."""
+    decoded = result.decode
+    return decoded is not None and stays_put(mended.data, mended.structure, decoded, space_of(mended.structure))
 
 
 def _with_repair(image: Image, found: FoundFile, mended: Mended, result: Result, folder: OutputFolder) -> Image:

@@ -103,6 +103,13 @@ def put_together(
     return Restoration(alignment, jpeg, picture, (*told, *write_problems, *fill_problems))
 
 
+def stays_put(data: NDArray[np.uint8], structure: JpegStructure, outcome: Decode, space: ColourSpace) -> bool:
+    """Whether alignment leaves everything where the decoder put it, DC included; arguments as of `put_together`."""
+    preview = preview_of(data, structure, space)
+    made, _ = attempted("alignment", lambda: align(data, structure, space, outcome, preview, encrypted=False))
+    return made is None or not any(segment.shift or any(segment.dc_offset or ()) for segment in made.segments)
+
+
 def attempted(what: str, step: Callable[[], T]) -> tuple[T | None, tuple[Problem, ...]]:
     """What `step` makes, or `None` and a problem if it runs into a bug: everything else goes on."""
     try:

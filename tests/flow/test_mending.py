@@ -10,9 +10,12 @@ from PIL import Image
 
 import jpegrescue.flow.image as flow_image
 from jpegrescue.flow.carve import carve
-from jpegrescue.flow.mending import mend
+from jpegrescue.flow.mending import Mended, mend
 from jpegrescue.flow.options import CarveOptions, KeyOptions, Outcome, RestoreOptions
 from jpegrescue.flow.restore import restore
+from jpegrescue.jpeg.parse import parse
+from jpegrescue.model.evidence import ByteRange
+from jpegrescue.model.repair import Repair, VerifiedRange
 from jpegrescue.model.report import Image as Entry
 from jpegrescue.source.crypt.sector import SectorCipher
 from jpegrescue.source.crypt.spec import SPECS
@@ -184,6 +187,25 @@ def test_what_lies_in_the_clear_is_at_most_consistent(restore_options: MakeResto
         assert not image.repairs or covers(image, len(written(outcome, image, "repaired")))
         assert all(segment.grade != "exact" for segment in image.segments)
         assert all(part.verification != "verified" for part in image.verified_ranges)
+
+
+@pytest.mark.parametrize(
+    ("stays", "verdict"), [(True, ("repaired", "consistent")), (False, ("partly_restored", "none"))]
+)
+def test_what_lies_in_the_clear_and_moves_is_not_called_repaired(
+    restore_options: MakeRestore, monkeypatch: pytest.MonkeyPatch, stays: bool, verdict: tuple[str, str]
+) -> None:
+    """Other errors may have moved it without a trace in decoding."""
+    data = np.frombuffer(JPEG, np.uint8)
+    bit = Repair(BIT >> 3, BIT, None, BIT >> 3, (BIT >> 3) + 1, 20.0, 20.0, 1)
+    known = (VerifiedRange(ByteRange(0, len(JPEG)), "doubtful"),)
+    found = Mended(data, "eoi", parse(data), (bit,), known, exact=False, contradicted=False, unexplained=False)
+    monkeypatch.setattr(flow_image, "mend", lambda *_, **__: found)
+    monkeypatch.setattr(flow_image, "stays_put", lambda *_: stays)
+
+    (image,) = restore(restore_options({"x.jpg": flipped(JPEG, BIT)}, PLAIN)).report.images
+
+    assert (image.grade, image.claim) == verdict
 
 
 def test_a_garbage_sector_is_no_exact_scan(restore_options: MakeRestore) -> None:

@@ -188,7 +188,7 @@ class StandIn:
     segments: tuple[Segment, ...] = ()
 
     def __call__(  # type: ignore[no-untyped-def]
-        self, _data, _structure, space, outcome, preview, bad, *, encrypted
+        self, _data, _structure, space, outcome, preview, bad=(), *, encrypted
     ) -> Alignment:
         assert (space, len(outcome.planes)) == ("ycc", 3)
         self.preview, self.bad, self.encrypted = preview, bad, encrypted
@@ -254,6 +254,17 @@ def test_what_was_repaired_and_decodes_is_no_hole_if_nothing_moves(
         assert segment.bit_start == sound.scans[0].mcu_bit[segment.mcu_start]
         assert segment.bit_start < segment.bit_end
     np.testing.assert_array_equal(inside, lost.ravel())
+
+
+def test_what_is_moved_or_changed_does_not_stay_put(original: bytes, aligned: StandIn) -> None:
+    data, structure, sound = np.frombuffer(original, np.uint8), parse(original), decoded(original)
+    there = Segment(0, 0, 9, 0, 0, 0, 0, (0, 0, 0), 0.9, "integer", "placed")
+    verdicts = []
+    for one in (there, replace(there, shift=1, placed_at=1), replace(there, dc_offset=(0, 0, 2))):
+        aligned.segments = (there, one)
+        verdicts.append(restoration.stays_put(data, structure, sound, "ycc"))
+
+    assert verdicts == [True, False, False]
 
 
 def test_holes_are_filled_from_what_is_likelier_right_than_not() -> None:
