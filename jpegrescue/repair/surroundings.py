@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 from jpegrescue.jpeg import entropy
 from jpegrescue.jpeg.pixels import colour_space
 from jpegrescue.model.jpeg import JpegStructure
-from jpegrescue.repair.track import Track
+from jpegrescue.repair.track import DOUBTFUL, Track
 from jpegrescue.resync.decode import picture_frame
 from jpegrescue.resync.restarts import Intervals
 from jpegrescue.resync.stream import Stream, decode_stream
 from jpegrescue.score.borders import ComponentLayout, component_layouts, look_at_borders
 from jpegrescue.score.neighbours import beside_odds, calibrated_to, stacked_odds
-from jpegrescue.score.plausibility import NAT, BorderModel
+from jpegrescue.score.plausibility import BorderModel
 
 ROWS_BEFORE, ROWS_BEHIND, SLACK_MCUS = 1, 1, 4
-DOUBTFUL = -4 * NAT  # odds of an MCU that may be garbled
 SAMPLE_MCUS = 20_000  # of the scan, that models are calibrated to
 
 

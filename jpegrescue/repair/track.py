@@ -15,6 +15,7 @@ from jpegrescue.score import symbols
 from jpegrescue.score.borders import CHROMA, LUMA
 from jpegrescue.score.plausibility import NAT
 
+DOUBTFUL = -4 * NAT  # odds of an MCU that may hold an error
 SMOOTHED = 5  # MCUs over which odds are summed to see whether they are a photo's
 
 
@@ -61,7 +62,9 @@ class Track:
         held = self.stripped
         behind_drop = held.drop_at + held.start + held.dropped
         dropped = np.concatenate((np.zeros(1, np.int64), held.dropped))
-        return np.asarray(offsets - held.start - dropped[np.searchsorted(behind_drop, offsets, side="right")])
+        drops = np.searchsorted(behind_drop, offsets, side="right")
+        next_drop = np.append(held.drop_at, held.size)
+        return np.asarray(np.minimum(offsets - held.start - dropped[drops], next_drop[drops]))
 
     def surplus(self, mcu: int, upto: int, gained: int) -> tuple[int | None, int | None]:
         """MCUs too many in the restart interval of `mcu`, as it stands and if MCUs `[mcu, upto)` were `gained` more.
