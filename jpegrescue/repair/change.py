@@ -35,15 +35,17 @@ class Option:
     """A set of flips with the bytes that it leads to: `patch`, uint8, from file offset `at` on.
 
     `fresh`: how many of the flips were not made before; `gain`: what the scan's value grows by, with what flips cost,
-    1/NAT nat; `own`: log-odds of these bytes, 1/NAT nat; `better`: than those of the bytes that stand there now. A
-    wrong flip may bring a long stretch back into step, as happens by itself after a while; its own bytes stay garbled.
-    `counts`: 1 if with it as many MCUs come out, up to the next restart marker, as there should be, and do not as it
-    stands; -1 the other way round; 0 if that says nothing. MCUs `[first, last]` of the stream change.
+    1/NAT nat; `favour`: of it, by how much less these bits cost than others do; `own`: log-odds of these bytes, 1/NAT
+    nat; `better`: than those of the bytes that stand there now. A wrong flip may bring a long stretch back into step,
+    as happens by itself after a while; its own bytes stay garbled. `counts`: 1 if with it as many MCUs come out, up to
+    the next restart marker, as there should be, and do not as it stands; -1 the other way round; 0 if that says
+    nothing. MCUs `[first, last]` of the stream change.
     """
 
     flips: tuple[int, ...]
     fresh: int
     gain: int
+    favour: int
     at: int
     patch: NDArray[np.uint8]
     first: int
@@ -67,6 +69,7 @@ class Change:
     flips: tuple[int, ...]
     fresh: int
     gain: int
+    favour: int
     margin: int
     picture: int
     threat: int
@@ -86,7 +89,7 @@ class Change:
     @property
     def likely(self) -> float:
         """Probability that it undoes errors."""
-        return _chance(_weight(self))
+        return _chance(_weight(self) + told(self))
 
     @property
     def left(self) -> float:
@@ -102,7 +105,7 @@ class Change:
 def described(change: Change) -> NDArray[np.float64]:
     """Features of a change, float64 (FEATURES,)."""
     picture, margin, own, better = (value / NAT for value in (change.picture, change.margin, change.own, change.better))
-    symbols = change.symbols / NAT
+    symbols = (change.symbols - change.favour) / NAT
     several = change.fresh > 1
     return np.array(
         [
@@ -129,12 +132,17 @@ def described(change: Change) -> NDArray[np.float64]:
 
 def described_left(change: Change) -> NDArray[np.float64]:
     """Features of a change that was not made in the end, float64 (3,)."""
-    return np.array([1.0, _between(_weight(change), -10, 3), _between(change.threat / NAT, 0, 20)])
+    return np.array([1.0, _between(_weight(change) + told(change), -10, 3), _between(change.threat / NAT, 0, 20)])
 
 
 def described_undo(change: Change) -> NDArray[np.float64]:
     """Features of a change that would undo an earlier one, float64 (2,): what that one gains."""
     return np.array([1.0, _between(-change.gain / NAT, -20, 50) / 10])
+
+
+def told(change: Change) -> float:
+    """What is known of the bits themselves, nats; it speaks for a change by no more than that is ahead of others."""
+    return min(change.favour, max(change.margin, 0)) / NAT
 
 
 def against(change: Change) -> float:

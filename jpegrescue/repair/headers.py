@@ -12,13 +12,14 @@ from jpegrescue.repair.candidates import block_offset
 from jpegrescue.repair.chain import Chain, Reading, Step, described
 from jpegrescue.repair.first_stretch import first_stretch, weighable
 from jpegrescue.repair.payload import likely_flips
+from jpegrescue.repair.prior import NOTHING, Known, Prior
 from jpegrescue.repair.segment_odds import FREE_HEAD, is_free
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, Flippable
 from jpegrescue.source.crypt.sector import BLOCK
 
 ERRORS_MOST = 8
-COST = round(11.5 * NAT)  # of a flip: at a rate of 1e-5
+RATE = 1e-5  # errors per bit: of a header there is too little to tell
 ENOUGH, MARGIN = 20 * NAT, 12 * NAT
 WORTH_DECODING, DECODED_MOST = 40 * NAT, 6
 """Nats behind the best of a block's candidates up to which a scan is decoded with one, and how many of them at most."""
@@ -71,15 +72,17 @@ class _Found:
         return self.gain >= ENOUGH and self.margin >= MARGIN and self.odds > 0
 
 
-def mend_header(file: Flippable) -> tuple[HeaderChange, ...]:
+def mend_header(file: Flippable, known: Known = NOTHING) -> tuple[HeaderChange, ...]:
     """Undo flipped bits in what precedes the first scan of `file`, in the order of finding.
+
+    `known`: of single bits of it, how likely they are to have flipped.
 
     A header that looks sound and decodes to a photo is left alone. So are, in the end, blocks in which something is odd
     whatever single bit is flipped: two may be.
     """
     changes: list[HeaderChange] = []
     tried: set[int] = set()
-    search = _Search(file)
+    search = _Search(file, known)
     while len(changes) < ERRORS_MOST:
         found = search.best(tried) or search.best_beside(tried)
         if found is None:
@@ -87,7 +90,7 @@ def mend_header(file: Flippable) -> tuple[HeaderChange, ...]:
         file.flip(found.flip)
         tried.add(found.flip)
         changes.append(HeaderChange((found.flip,), found.gain, found.margin))
-        search = _Search(file)
+        search = _Search(file, known)
     wrong = [change for change in changes if search.is_odd(change.flips[0] // BITS)]
     for change in wrong:
         file.flip(change.flips[0])
@@ -97,8 +100,9 @@ def mend_header(file: Flippable) -> tuple[HeaderChange, ...]:
 class _Search:
     """All bits of odd blocks of a header as it stands."""
 
-    def __init__(self, file: Flippable) -> None:
+    def __init__(self, file: Flippable, known: Known) -> None:
         self._file = file
+        self._prior = Prior(RATE, known)
         self._chain = Chain(file.plain)
         self._decodable = self._is_decodable()
         self._stands = self._weigh(self._chain.stands)
@@ -122,7 +126,7 @@ class _Search:
             return None
         payloads = [(step.start + _MARKER_AND_LENGTH, step.end) for step in reading.steps if is_free(step.code)]
         found = [
-            _Found(made.flip, made.gain - COST, made.margin, made.gain)
+            _Found(made.flip, made.gain - self._cost(made.flip), made.margin, made.gain)
             for made in likely_flips(self._file, payloads)
             if made.flip not in tried
         ]
@@ -143,7 +147,7 @@ class _Search:
     def _adds_up(self, best: _Found, rival: _Found) -> bool:
         """Whether a rival gains as much with the best made, so that they are two errors and no two explanations."""
         self._file.flip(best.flip)
-        with_best = _Search(self._file)._try(rival.flip // BITS)
+        with_best = _Search(self._file, self._prior.known)._try(rival.flip // BITS)
         self._file.flip(best.flip)
         return with_best is not None and with_best.flip == rival.flip and 2 * with_best.gain > rival.gain
 
@@ -169,23 +173,28 @@ class _Search:
         values = np.array([reading.value for reading in readings], np.int64)
         scan = self._stands.reading.scan_start
         reaches_scan = scan is not None and at + variants.shape[1] > scan
-        if values.max() < self._stands.reading.value - WORTH_DECODING:
+        favour = self._prior.cost - self._prior.costs(BITS * block + np.arange(BITS))
+        hopeful = values + favour
+        if hopeful.max() < self._stands.reading.value - WORTH_DECODING:
             return None
-        order = np.argsort(-values, kind="stable")
+        order = np.argsort(-hopeful, kind="stable")
         few = BITS if reaches_scan else DECODED_MOST
-        likely = [int(k) for k in order[:few] if values[k] > values[order[0]] - WORTH_DECODING]
-        totals = values + (self._stands.value - self._stands.reading.value)
+        likely = [int(k) for k in order[:few] if hopeful[k] > hopeful[order[0]] - WORTH_DECODING]
+        totals = hopeful + (self._stands.value - self._stands.reading.value)
         for k in likely:
-            totals[k] = self._weigh(readings[k], at, patches[k]).value
+            totals[k] = self._weigh(readings[k], at, patches[k]).value + favour[k]
         first = max(likely, key=lambda k: (int(totals[k]), -k))
         others = np.delete(totals, first).max()
         gain = int(totals[first]) - self._stands.value
         return _Found(
             flip=BITS * block + first,
-            gain=gain - COST,
+            gain=gain - self._prior.cost,
             margin=int(min(totals[first] - others, gain)),
             odds=int(values[first]) - self._stands.reading.value,
         )
+
+    def _cost(self, flip: int) -> int:
+        return int(self._prior.costs(np.array([flip]))[0])
 
     def _odd_blocks(self) -> list[int]:
         """Blocks in which the chain breaks, or that a segment lies in which is odd by itself."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from jpegrescue.repair.candidates import block_offset, standing, try_flips
 from jpegrescue.repair.change import Option
+from jpegrescue.repair.prior import Prior
 from jpegrescue.repair.search import RIVALS, options
 from jpegrescue.repair.track import Track
 from jpegrescue.score.plausibility import NAT
@@ -24,13 +25,15 @@ are sound one in 250 has less."""
 REACH = 12  # blocks from the first error to the second
 BRIDGED = 2
 SOUND = 5.0  # nats of a block that is in step again
+ODD = -10.0  # nats of a stretch: what looks better may be sound, and is asked by how likely two errors are
 CLOSE = 2  # blocks around where the scan falls out of step that the first error may lie in
 
 
 def garbled_stretches(odds: NDArray[np.float64], gain: float) -> Iterator[tuple[int, int]]:
     """Stretches of blocks `[first, last]` that would add up to `gain` nats more if they were like all others.
 
-    Up to `BRIDGED` blocks that look sound part no stretch: between two errors the scan may be in step by chance.
+    Of those, the ones that are `ODD`, too: where all blocks are worth much, many sound ones are worth much less. Up to
+    `BRIDGED` blocks that look sound part no stretch: between two errors the scan may be in step by chance.
 
     `odds`: `block_odds` of the file.
     """
@@ -42,7 +45,8 @@ def garbled_stretches(odds: NDArray[np.float64], gain: float) -> Iterator[tuple[
     at = np.flatnonzero(low)
     for part in np.split(at, np.flatnonzero(np.diff(at) > BRIDGED + 1) + 1) if at.size else ():
         first, last = int(part[0]), int(part[-1])
-        if float((usual - odds[part]).sum()) >= gain:
+        total = float(odds[part].sum())
+        if total < ODD and part.size * usual - total >= gain:
             yield first, last
 
 
@@ -95,13 +99,13 @@ def two_blocks(
     others: Iterable[int],
     odds: NDArray[np.float64],
     flipped: frozenset[int],
-    cost: int,
+    prior: Prior,
     here: Flips | None = None,
     there: Flips | None = None,
 ) -> list[Option]:
     """Options of `here` in `block` and `there` in one of `others` behind it; the best `RIVALS`, best first.
 
-    `odds`, `flipped`, `cost`: as in `search.options`; `here`, `there`: one bit if not given.
+    `odds`, `flipped`, `prior`: as in `search.options`; `here`, `there`: one bit if not given.
     """
     here, there = here or one_bit(), there or one_bit()
     at = block_offset(block, file.lead)
@@ -127,5 +131,5 @@ def two_blocks(
             ),
             axis=1,
         )
-        found += options(track, file, block, changed, bits, odds, flipped, cost)
+        found += options(track, file, block, changed, bits, odds, flipped, prior)
     return sorted(found, key=lambda option: (-option.gain, option.flips))[:RIVALS]

@@ -19,6 +19,7 @@ from jpegrescue.repair.pairs import (
     two_blocks,
     two_other_bits,
 )
+from jpegrescue.repair.prior import NOTHING, Known, Prior
 from jpegrescue.repair.search import block_odds, options, single_flips, suspects, undo_each, weigh_up
 from jpegrescue.repair.surroundings import Surroundings, look_around
 from jpegrescue.repair.track import ScanPlan, Track, follow, plan_scan, quick_look, still_fits
@@ -31,13 +32,14 @@ UNUSUAL, ODD = -10.0, -3.0
 """Nats of a block, before odds are calibrated to the file and then, below which bits are tried in a file that seems
 undamaged otherwise: a third of all errors in cipher blocks leave one that decodes to its end."""
 WORTH_A_PAIR = 12.0  # nats that two flips have to gain beyond what they cost
-PAIR_DOUBTFUL = 3e-6  # risk of a pair of errors from which on it is looked for
+PAIRS_LEFT = 2e-4  # risk of pairs of errors that need not be looked for, of all blocks together
 GARBLED = 0.0  # nats of a block that two flipped bits may lie in: one in 400 garbled ones has more
 SURE, LIKELY = 0.95, 0.5  # probability of a change that is made at once, and when nothing surer is left
 GAIN_LEAST = 3 * NAT  # over leaving it alone, which is an explanation, too
 DAMAGED, DAMAGED_GAIN = 0.98, 10 * NAT  # the same, and its gain, in a file that shows no damage otherwise
 IN_THE_CLEAR = 0.97  # the same in a file that is not encrypted
 RATE_LEAST = 1e-5
+EXPECTED = 0.05  # errors in a block, by what is known beforehand, from which on it is searched in any case
 BLOCKS_BEFORE = 1
 WORTH_A_LOOK, LAST_LOOK = -2 * NAT, -16 * NAT
 """Gain from which on the picture is asked: of an error that its symbols hardly show, it may see more."""
@@ -92,8 +94,8 @@ class _Search:
     """A search under way.
 
     `stirred`: blocks that the last pass changed; `paired`: what two flips can do in garbled stretches; `looked`: in how
-    many of them that was asked; `least`: probability of changes to be made, at first and in the end; `cleared`: looks
-    of blocks whose single bits gain nothing.
+    many of them that was asked; `least`: probability of changes to be made, at first and in the end; `known`: of single
+    bits; `cleared`: looks of blocks whose single bits gain nothing.
     """
 
     file: Flippable
@@ -101,6 +103,7 @@ class _Search:
     pool: Executor
     surroundings: Surroundings
     least: tuple[float, float]
+    known: Known
     watch: Watch | None = None
     changes: list[Change] = field(default_factory=list)
     flipped: frozenset[int] = frozenset()
@@ -113,7 +116,7 @@ class _Search:
     def singles(self, track: Track, odds: NDArray[np.float64], blocks: list[int]) -> list[list[Option]]:
         """Options of single flips in `blocks`, but for those that nothing came of before and that look as they did."""
         wanted = [block for block in blocks if self.cleared.get(block) != _look(odds, block)]
-        found = single_flips(track, self.file, wanted, odds, self.flipped, self.cost(track), self.pool)
+        found = single_flips(track, self.file, wanted, odds, self.flipped, self.prior(track), self.pool)
         for tried in found:
             block = tried[0].flips[0] // BITS
             if tried[0].gain < LAST_LOOK:
@@ -125,24 +128,26 @@ class _Search:
 
         What was found in a stretch is kept until something changes there; the worst stretches are looked at first.
         """
-        stretches = list(garbled_stretches(odds, 2 * self.cost(track) / NAT + WORTH_A_PAIR))
+        looks = self.looks(track, odds)
+        stretches = list(garbled_stretches(looks, 2 * self.prior(track).cost / NAT + WORTH_A_PAIR))
         new = [stretch for stretch in stretches if stretch not in self.paired]
-        new.sort(key=lambda stretch: (np.nansum(odds[stretch[0] : stretch[1] + 1]), stretch))
+        new.sort(key=lambda stretch: (np.nansum(looks[stretch[0] : stretch[1] + 1]), stretch))
         new = new[: max(self.effort.stretches - self.looked, 0)]
         self.looked += len(new)
-        self.try_pairs(track, odds, [(stretch, block) for stretch in new for block in beginnings(odds, *stretch)])
+        self.try_pairs(track, odds, [(stretch, block) for stretch in new for block in beginnings(looks, *stretch)])
         return self.found_pairs()
 
-    def doubtful_pairs(self, track: Track, odds: NDArray[np.float64]) -> bool:
-        """Try two flips where little is garbled, but two errors are likeliest of all; whether there was any to try."""
+    def doubtful_pairs(self, track: Track, odds: NDArray[np.float64]) -> list[list[Option]]:
+        """Options of two flips where little is garbled, but two errors are likeliest of all that was not tried yet."""
         if not self.file.garbles:
-            return False
-        risks = pair_risks(odds, self.rate(track))
+            return []
+        risks = pair_risks(odds, self.prior(track).hits(odds.size, self.flipped))
         risks[[block for tried in self.paired.values() for block in tried]] = 0
-        found = np.argsort(-risks, kind="stable")[: self.effort.doubtful]
-        blocks = sorted(found[risks[found] > PAIR_DOUBTFUL].tolist())
+        rising = np.argsort(risks, kind="stable")
+        worth = rising[np.cumsum(risks[rising]) > PAIRS_LEFT]
+        blocks = sorted(worth[max(worth.size - self.effort.doubtful, 0) :].tolist())
         self.try_pairs(track, odds, [((block, block), block) for block in blocks])
-        return bool(blocks)
+        return [made for block in blocks if (made := self.paired[block, block][block])]
 
     def found_pairs(self) -> list[list[Option]]:
         """Of every block in which two flips were tried, what they can do."""
@@ -150,16 +155,16 @@ class _Search:
 
     def try_pairs(self, track: Track, odds: NDArray[np.float64], wanted: list[tuple[tuple[int, int], int]]) -> None:
         """Try two flips in blocks of stretches, or one there and one in a block behind."""
-        cost, inside = self.cost(track), two_bits()
+        prior, inside, looks = self.prior(track), two_bits(), self.looks(track, odds)
 
         def attempt(where: tuple[tuple[int, int], int]) -> list[Option]:
             (_, last), block = where
             others = range(block + 1, min(last + 1, block + REACH, self.file.blocks() - 1) + 1)
             one: list[Option] = []
-            if odds[block] < GARBLED:
+            if looks[block] < GARBLED:
                 variants = self.file.variants(block, inside.masks)
-                one = options(track, self.file, block, variants, inside.bits, odds, self.flipped, cost)
-            two = two_blocks(track, self.file, block, others, odds, self.flipped, cost)
+                one = options(track, self.file, block, variants, inside.bits, odds, self.flipped, prior)
+            two = two_blocks(track, self.file, block, others, odds, self.flipped, prior)
             return sorted([*one, *two], key=lambda option: (-option.gain, option.flips))
 
         for (stretch, block), made in zip(wanted, self.pool.map(attempt, wanted), strict=True):
@@ -167,7 +172,7 @@ class _Search:
 
     def swaps(self, track: Track, odds: NDArray[np.float64]) -> list[list[Option]]:
         """Options of having flipped other bits nearby, for every bit that was flipped."""
-        cost = self.cost(track)
+        prior = self.prior(track)
 
         def attempt(flip: int) -> list[Option]:
             block, bit = divmod(flip, BITS)
@@ -177,13 +182,13 @@ class _Search:
                 option
                 for way in [other, *([two_other_bits(bit)] if poor else [])]
                 for option in options(
-                    track, self.file, block, self.file.variants(block, way.masks), way.bits, odds, self.flipped, cost
+                    track, self.file, block, self.file.variants(block, way.masks), way.bits, odds, self.flipped, prior
                 )
             ]
             if poor and block + 1 < self.file.blocks():
-                found += two_blocks(track, self.file, block, [block + 1], odds, self.flipped, cost, here=other)
+                found += two_blocks(track, self.file, block, [block + 1], odds, self.flipped, prior, here=other)
             if poor and block > 0:
-                found += two_blocks(track, self.file, block - 1, [block], odds, self.flipped, cost, there=other)
+                found += two_blocks(track, self.file, block - 1, [block], odds, self.flipped, prior, there=other)
             return sorted(found, key=lambda option: (-option.gain, option.flips))
 
         return [made for made in self.pool.map(attempt, sorted(self.flipped)) if made]
@@ -195,15 +200,23 @@ class _Search:
         for flip in sorted(self.flipped):
             made.setdefault(latest[flip], []).append(flip)
         odds = block_odds(track, self.file)
-        return undo_each(track, self.surroundings, self.file, list(made.values()), odds, self.flipped, self.cost(track))
+        prior = self.prior(track)
+        return undo_each(track, self.surroundings, self.file, list(made.values()), odds, self.flipped, prior)
 
-    def cost(self, track: Track) -> int:
-        """What a flip costs, 1/NAT nat, at the rate of errors that has been seen."""
-        return int(-np.log(self.rate(track)) * NAT)
+    def prior(self, track: Track) -> Prior:
+        """How likely every bit is to have flipped, at the rate of errors that has been seen."""
+        unforeseen = self.flipped.difference(self.known.bits.tolist())
+        return Prior(max((len(unforeseen) + 1) / (8 * track.stripped.size), RATE_LEAST), self.known)
 
-    def rate(self, track: Track) -> float:
-        """Errors per bit, as far as they are known."""
-        return max((len(self.flipped) + 1) / (8 * track.stripped.size), RATE_LEAST)
+    def looks(self, track: Track, odds: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How sound blocks seem, nats: their odds, less so much as each is likelier to be hit than others."""
+        return odds - self.prior(track).favour(odds.size) if self.known.bits.size else odds
+
+    def expected(self, track: Track, odds: NDArray[np.float64]) -> list[int]:
+        """Blocks of the scan that an error is expected in by what is known of their bits, however sound they look."""
+        hits = self.prior(track).hits(odds.size, self.flipped)
+        blocks: list[int] = np.flatnonzero((hits >= EXPECTED) & ~np.isnan(odds)).tolist()
+        return blocks if self.known.bits.size else []
 
     def near_changes(self, track: Track, blocks: list[int]) -> list[int]:
         """Those of `blocks` that lie within some rows of what the last pass changed; all of them in the first."""
@@ -252,6 +265,7 @@ def repair(
     effort: Effort,
     *,
     damaged: bool = False,
+    known: Known = NOTHING,
     watch: Watch | None = None,
 ) -> Repaired | None:
     """Search `file` for flipped bits and undo them in it; `None` where there is no scan to search, or no need to.
@@ -262,6 +276,7 @@ def repair(
         pool: runs candidates side by side.
         effort: how far to go.
         damaged: whether it is known to be, by its header; otherwise a scan without signs of damage is left alone.
+        known: of single bits of it, how likely they are to have flipped.
         watch: told of all that is weighed, and of what is flipped by then.
     """
     structure = structure_of(file.plain)
@@ -275,7 +290,7 @@ def repair(
     if _hopeless(track):
         return None
     least = (SURE, LIKELY) if file.garbles else (IN_THE_CLEAR, IN_THE_CLEAR)
-    search = _Search(file, effort, pool, look_around(track, file.plain, structure), least, watch)
+    search = _Search(file, effort, pool, look_around(track, file.plain, structure), least, known, watch)
     flipped, left = True, list[Change]()
     if seen.counted and not damaged and not _looks_damaged(search, track):
         return None
@@ -295,7 +310,7 @@ def repair(
         left,
         undone,
         sorted(block for tried in search.paired.values() for block in tried),
-        search.rate(track),
+        search.prior(track),
         effort.deep,
     )
     # a search that was cut short has not looked at what its last flips led to
@@ -318,7 +333,7 @@ def _hopeless(track: Track) -> bool:
 def _looks_damaged(search: _Search, track: Track) -> bool:
     """Whether a flip convinces in a file that decodes to its end."""
     odds = block_odds(track, search.file)
-    weighed = search.weigh(track, search.singles(track, odds, suspects(odds, ODD, BLOCKS_BEFORE)))
+    weighed = search.weigh(track, search.singles(track, odds, suspects(search.looks(track, odds), ODD, BLOCKS_BEFORE)))
     return any(change.gain >= DAMAGED_GAIN and change.likely >= DAMAGED for change in weighed)
 
 
@@ -329,8 +344,9 @@ def _pass(search: _Search, track: Track) -> tuple[bool, list[Change]]:
     garbled stretches, all blocks that look the least odd, and two flips in the oddest of those.
     """
     odds = block_odds(track, search.file)
+    looks = search.looks(track, odds)
     sure, likely = search.least
-    suspicious = suspects(odds, search.effort.suspicious, BLOCKS_BEFORE)
+    suspicious = suspects(looks, search.effort.suspicious, BLOCKS_BEFORE)
     near = search.near_changes(track, suspicious)
     if search.accept(search.weigh(track, search.singles(track, odds, near)), sure):
         return True, []
@@ -341,15 +357,22 @@ def _pass(search: _Search, track: Track) -> tuple[bool, list[Change]]:
     paired = search.pairs(track, odds)
     if search.accept(search.weigh(track, paired), sure):
         return True, []
-    left = search.singles(track, odds, suspects(odds, search.effort.deep))
+    deep = [*suspects(looks, search.effort.deep), *search.expected(track, odds)]
+    left = search.singles(track, odds, sorted(set(deep)))
     swapped = search.swaps(track, odds)
     weighed = search.weigh(track, [*left, *paired, *swapped], LAST_LOOK)
     if search.accept(weighed, sure) or search.accept(weighed, likely):
         return True, weighed
-    if not search.doubtful_pairs(track, odds):
-        return False, weighed
-    weighed = search.weigh(track, [*left, *search.found_pairs(), *swapped], LAST_LOOK)
-    return search.accept(weighed, sure) or search.accept(weighed, likely), weighed
+    doubtful = search.doubtful_pairs(track, odds)
+    where = {_block(found[0]) for found in doubtful if found[0].gain >= LAST_LOOK}
+    again = [found for found in [*left, *paired, *doubtful, *swapped] if _block(found[0]) in where]
+    weighed = [change for change in weighed if _block(change) not in where] + search.weigh(track, again, LAST_LOOK)
+    return bool(where) and (search.accept(weighed, sure) or search.accept(weighed, likely)), weighed
+
+
+def _block(found: Option | Change) -> int:
+    """The first block of what is flipped."""
+    return found.flips[0] // BITS
 
 
 def _plan_again(plan: ScanPlan, data: NDArray[np.uint8], structure: JpegStructure) -> ScanPlan:

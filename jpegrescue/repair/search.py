@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from jpegrescue.repair.candidates import Tried, block_offset, standing, try_flips
 from jpegrescue.repair.change import PICTURE_LEAST, PICTURE_MOST, Change, Option
+from jpegrescue.repair.prior import Prior
 from jpegrescue.repair.surroundings import Surroundings, fit
-from jpegrescue.repair.track import Track
+from jpegrescue.repair.track import DOUBTFUL, Track
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, Flippable
 from jpegrescue.source.crypt.sector import BLOCK
@@ -26,7 +27,7 @@ REACH = 16  # blocks that flips of one option lie in at most
 PICTURE_SHARE = 0.5  # of what the picture's borders say, as neighbouring ones say much the same
 BEYOND, SOUND = 30 * NAT, 5 * NAT  # what counts at most of what lies behind bytes that stay garbled; what is garbled
 MADE_UP_FOR = 0.2  # share of errors that make up for what another does to the number of MCUs
-HIDDEN, DOUBTFUL = 12 * NAT, -4 * NAT  # what it costs not to show, and odds of an MCU that may hold an error
+HIDDEN = 12 * NAT  # what it costs not to show
 BELIEVED = 0.5
 NEVER = -1000 * NAT
 
@@ -54,14 +55,14 @@ def single_flips(
     blocks: Sequence[int],
     odds: NDArray[np.float64],
     flipped: frozenset[int],
-    cost: int,
+    prior: Prior,
     pool: Executor,
 ) -> list[list[Option]]:
     """The best options of every one of `blocks`, best first; the result does not depend on how many run at once."""
     bits = np.arange(BITS)[:, None]
 
     def attempt(block: int) -> list[Option]:
-        return options(track, file, block, file.variants(block), bits, odds, flipped, cost)
+        return options(track, file, block, file.variants(block), bits, odds, flipped, prior)
 
     return [found for found in pool.map(attempt, blocks) if found]
 
@@ -74,12 +75,12 @@ def options(
     bits: NDArray[np.int64],
     odds: NDArray[np.float64],
     flipped: frozenset[int],
-    cost: int,
+    prior: Prior,
 ) -> list[Option]:
     """Try `variants` of what begins with `block`; the best `RIVALS`, best first, of what is hopeless the best.
 
     `bits`: int64 (variants, n), bits of the block that each flips; `odds`: `block_odds` of the file; `flipped`: what
-    has been flipped so far, so that flipping it again costs nothing but gives back its `cost`, 1/NAT nat.
+    has been flipped so far, so that flipping it again costs nothing but gives back what it had cost by its `prior`.
     """
     at = block_offset(block, file.lead)
     tried = try_flips(track, file.plain, at, variants)
@@ -89,9 +90,11 @@ def options(
     before = [inside for flip in flipped if 0 <= (inside := flip - BITS * block) < BITS * REACH]
     made = np.isin(bits, before) if before else np.zeros(bits.shape, np.bool_)
     fresh = bits.shape[1] - made.sum(axis=1)
-    prior = cost * (bits.shape[1] - 2 * fresh)
+    costs = prior.costs(BITS * block + bits)
+    paid = np.where(made, costs, -costs).sum(axis=1)
+    usual = prior.cost * (bits.shape[1] - 2 * fresh)
     lucky = tried.own < SOUND  # to be in step again so soon
-    gain = np.where(lucky, np.minimum(tried.gain, 4 * np.maximum(tried.own, 0) + BEYOND), tried.gain) + prior
+    gain = np.where(lucky, np.minimum(tried.gain, 4 * np.maximum(tried.own, 0) + BEYOND), tried.gain) + paid
     likely = np.argsort(-gain, kind="stable")[:RIVALS]
     if gain[likely[0]] < WORTH_KEEPING:
         likely = likely[:1]
@@ -99,10 +102,12 @@ def options(
     found = []
     for k in likely.tolist():
         counts = _counts(track, tried, k)
+        counted = counts * _worth_of_count(track, tried.first, int(last[k]), prior.cost) if counts else 0
         option = Option(
             flips=tuple((BITS * block + bits[k]).tolist()),
             fresh=int(fresh[k]),
-            gain=int(gain[k]) + (counts * _worth_of_count(track, tried.first, int(last[k]), cost) if counts else 0),
+            gain=int(gain[k]) + counted,
+            favour=int(paid[k] - usual[k]),
             at=at,
             patch=variants[k],
             first=tried.first,
@@ -122,7 +127,7 @@ def undo_each(
     made: Sequence[Sequence[int]],
     odds: NDArray[np.float64],
     flipped: frozenset[int],
-    cost: int,
+    prior: Prior,
 ) -> list[Change]:
     """What it would do to flip back each of the sets of bits in `made`; others as in `options`."""
     found: list[Change] = []
@@ -134,7 +139,7 @@ def undo_each(
         for flip in flips:
             file.flip(flip)
         bits = np.array([flips]) - BITS * first
-        undone = options(track, file, first, before[None], bits, odds, flipped, cost)
+        undone = options(track, file, first, before[None], bits, odds, flipped, prior)
         found += [_compare(track, surroundings, file, undone)] if undone else []
     return found
 
@@ -221,6 +226,7 @@ def _compare(track: Track, surroundings: Surroundings, file: Flippable, rivals: 
         flips=chosen.flips,
         fresh=chosen.fresh,
         gain=chosen.gain + min(picture, PICTURE_MOST),
+        favour=chosen.favour,
         margin=totals[best] - max(others, default=totals[best] - PICTURE_MOST),
         picture=picture,
         threat=max(threats[True], default=NEVER),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from jpegrescue.model.evidence import ByteRange
 from jpegrescue.repair.change import POOR, Change
+from jpegrescue.repair.prior import Prior
 from jpegrescue.repair.search import MADE_UP_FOR, block_odds
 from jpegrescue.repair.track import Track
 from jpegrescue.score.plausibility import NAT
@@ -80,7 +81,7 @@ def judge(
     unsolved: Sequence[Change],
     undone: Sequence[Change],
     paired: Sequence[int],
-    rate: float,
+    prior: Prior,
     deep: float,
 ) -> Verdict:
     """Judge the scan as it stands.
@@ -92,17 +93,17 @@ def judge(
         unsolved: of blocks that were searched, and of bits that were flipped, what else is likely there.
         undone: what it would do to flip those back.
         paired: blocks that were searched for two errors, one of them in the block itself.
-        rate: errors per bit.
-        deep: nats of a block up to which blocks were searched.
+        prior: how likely bits are to flip.
+        deep: nats of a block up to which blocks were searched, fewer where errors are less likely than elsewhere.
     """
     odds = block_odds(track, file)
-    hit, one = BITS * rate, _garbled(odds, ONE)
-    pairs = pair_risks(odds, rate)
+    hits, one = prior.hits(odds.size, flipped), _garbled(odds, ONE)
+    pairs = pair_risks(odds, hits)
     pairs[list(paired)] *= PAIR_MISSED
-    risk = np.where(odds < deep, 0.0, hit * one) + pairs
+    risk = np.where(odds - prior.favour(odds.size) < deep, 0.0, hits * one) + pairs
     for flip in flipped:  # perhaps a lucky bit in place of two others of its block
         if odds[flip // BITS] >= POOR:
-            risk[flip // BITS] += hit / 2 * BITS * one[flip // BITS]
+            risk[flip // BITS] += hits[flip // BITS] ** 2 / 2 / prior.chance(flip) * one[flip // BITS]
     risk *= UNCOUNTED
     for change in unsolved:
         risk[change.flips[0] // BITS] += change.left / (1 - change.left)
@@ -116,10 +117,13 @@ def judge(
     return Verdict(exact, total, _ranges(risk > DOUBTFUL, file))
 
 
-def pair_risks(odds: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
-    """Of every block, how likely it holds two errors, or one and the next block another; `odds`: `block_odds`."""
+def pair_risks(odds: NDArray[np.float64], hits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of every block, how likely it holds two errors, or one and the next block another.
+
+    `odds`: `block_odds`; `hits`: errors to be expected in every block, as far as is known beforehand.
+    """
     two = np.append(_garbled(odds[:-1] + odds[1:], TWO), 0.0)
-    risks: NDArray[np.float64] = (BITS * rate) ** 2 * (_garbled(odds, ONE) / 2 + two)
+    risks: NDArray[np.float64] = hits * (hits * _garbled(odds, ONE) / 2 + np.append(hits[1:], 0.0) * two)
     return risks
 
 

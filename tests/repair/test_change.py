@@ -21,6 +21,7 @@ SURE = Change(
     flips=(1,),
     fresh=1,
     gain=90 * NAT,
+    favour=0,
     margin=40 * NAT,
     picture=30 * NAT,
     threat=90 * NAT,

@@ -1,5 +1,7 @@
 """Protects the search for two errors close together, where undoing either alone helps nothing."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from jpegrescue.repair.pairs import (
     two_blocks,
     two_other_bits,
 )
+from jpegrescue.repair.prior import Prior
 from jpegrescue.repair.search import RIVALS, block_odds
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, ONE_BIT, Ciphertext
@@ -20,7 +23,7 @@ from jpegrescue.source.crypt.sector import BLOCK
 from tests.repair.flipped import CBC, XTS, ciphertext, flip_name, scan_bit, tracked
 from tests.resync.damaged import encoded
 
-COST = 9 * NAT
+PRIOR = Prior(math.exp(-9))
 JPEG = encoded("coffee")
 NONE: frozenset[int] = frozenset()
 
@@ -54,7 +57,7 @@ def test_two_errors_in_blocks_close_together_are_found(cipher: str, apart: int) 
     track = tracked(file.plain)
     block = first // BITS
 
-    found = two_blocks(track, file, block, range(block + 1, block + 5), block_odds(track, file), NONE, COST)
+    found = two_blocks(track, file, block, range(block + 1, block + 5), block_odds(track, file), NONE, PRIOR)
 
     assert found[0].flips == bits
     assert found[0].fresh == 2
@@ -80,7 +83,7 @@ def test_a_flip_can_be_exchanged_for_two(cipher: str) -> None:
         [block + 1],
         block_odds(track, file),
         frozenset([wrong]),
-        COST,
+        PRIOR,
         here=another_bit(wrong % BITS),
     )
 
@@ -94,7 +97,7 @@ def test_nothing_is_gone_on_from_where_no_first_bit_makes_sense() -> None:
     track = tracked(file.plain)
     block = errors[0] // BITS
 
-    found = two_blocks(track, file, block, [block + 1], block_odds(track, file), NONE, COST)
+    found = two_blocks(track, file, block, [block + 1], block_odds(track, file), NONE, PRIOR)
 
     assert not any(option.gain > 20 * NAT for option in found)
 
@@ -103,7 +106,7 @@ def test_blocks_far_from_the_scan_have_no_pairs() -> None:
     file = ciphertext(JPEG)
     track = tracked(file.plain)
 
-    assert two_blocks(track, file, 0, [1, 2], block_odds(track, file), NONE, COST) == []
+    assert two_blocks(track, file, 0, [1, 2], block_odds(track, file), NONE, PRIOR) == []
 
 
 def test_stretches_are_those_that_pay_for_two_flips() -> None:
@@ -112,10 +115,11 @@ def test_stretches_are_those_that_pay_for_two_flips() -> None:
     odds[20] = -4.0
     odds[50:53] = -12.0, 3.0, -20.0
     odds[80] = -30.0
-    odds[[110, 113, 117]] = -10.0
+    odds[[110, 113, 117]] = -10.5
 
     assert list(garbled_stretches(odds, 40.0)) == [(50, 52), (80, 80), (110, 113)]
-    assert list(garbled_stretches(odds, 15.0)) == [(20, 20), (50, 52), (80, 80), (110, 113), (117, 117)]
+    assert list(garbled_stretches(odds, 15.0)) == [(50, 52), (80, 80), (110, 113), (117, 117)]
+    assert list(garbled_stretches(odds + 8.0, 15.0)) == [(50, 52), (80, 80)]  # worth less than others, but sound
     assert list(garbled_stretches(odds, 100.0)) == []
     assert list(garbled_stretches(np.full(9, 20.0), 0.0)) == []
     assert list(garbled_stretches(np.full(9, np.nan), 0.0)) == []
@@ -136,4 +140,4 @@ def test_the_last_block_has_nothing_behind_it() -> None:
     last = file.blocks() - 1
     behind = range(last + 1, min(last + REACH, file.blocks() - 1) + 1)
 
-    assert two_blocks(track, file, last, behind, block_odds(track, file), NONE, COST) == []
+    assert two_blocks(track, file, last, behind, block_odds(track, file), NONE, PRIOR) == []

@@ -1,5 +1,6 @@
 """Protects the search: which blocks it looks at, what it makes of their bits, and what convinces it."""
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ from jpegrescue.flow.here import Here
 from jpegrescue.jpeg.parse import parse
 from jpegrescue.repair.change import Option
 from jpegrescue.repair.pairs import two_bits
+from jpegrescue.repair.prior import Prior
 from jpegrescue.repair.search import RIVALS, block_odds, options, single_flips, suspects, undo_each, weigh_up
 from jpegrescue.repair.surroundings import look_around
 from jpegrescue.repair.track import Track
@@ -19,7 +21,7 @@ from jpegrescue.source.crypt.sector import BLOCK
 from tests.repair.flipped import CBC, XTS, ciphertext, scan_bit, tracked
 from tests.resync.damaged import encoded
 
-COST = 9 * NAT
+PRIOR = Prior(math.exp(-9))
 NONE: frozenset[int] = frozenset()
 JPEG = encoded("coffee")
 BIT = scan_bit(JPEG, 0.4, lead=5)
@@ -32,7 +34,7 @@ def look(bits: list[int], cipher: str = CBC) -> tuple[Ciphertext, Track]:
 
 
 def singles(file: Ciphertext, track: Track, blocks: list[int], flipped: frozenset[int] = NONE) -> list[list[Option]]:
-    return single_flips(track, file, blocks, block_odds(track, file), flipped, COST, Here())
+    return single_flips(track, file, blocks, block_odds(track, file), flipped, PRIOR, Here())
 
 
 @pytest.mark.parametrize("cipher", [CBC, XTS])
@@ -92,7 +94,7 @@ def test_a_flip_costs_and_its_undoing_gives_that_back() -> None:
     (new,), (again,) = (singles(file, track, [BIT // BITS], known) for known in (NONE, frozenset([BIT])))
 
     assert again[0].flips == new[0].flips == (BIT,)
-    assert again[0].gain - new[0].gain == 2 * COST
+    assert again[0].gain - new[0].gain == 2 * PRIOR.cost
 
 
 def test_blocks_far_from_the_scan_have_no_options() -> None:
@@ -106,7 +108,7 @@ def test_the_number_of_threads_changes_nothing() -> None:
     blocks = [BIT // BITS + near for near in range(-6, 6)]
     odds = block_odds(track, file)
     with ThreadPoolExecutor(4) as pool:
-        many = single_flips(track, file, blocks, odds, NONE, COST, pool)
+        many = single_flips(track, file, blocks, odds, NONE, PRIOR, pool)
     one = singles(file, track, blocks)
 
     def told(found: list[list[Option]]) -> list[list[tuple[object, ...]]]:
@@ -125,10 +127,10 @@ def test_what_miscounts_the_mcus_of_a_restart_interval_has_to_gain_more() -> Non
     cheap, dear = (
         {
             option.flips: option
-            for found in single_flips(track, file, range(first, first + 40), odds, NONE, cost, Here())
+            for found in single_flips(track, file, range(first, first + 40), odds, NONE, prior, Here())
             for option in found
         }
-        for cost in (COST, COST + 3 * NAT)
+        for prior in (PRIOR, Prior(math.exp(-12)))
     )
 
     both = cheap.keys() & dear.keys()
@@ -143,7 +145,7 @@ def test_two_flips_of_a_block_are_found() -> None:
     block = bits[0] // BITS
 
     variants = file.variants(block, ways.masks)
-    found = options(track, file, block, variants, ways.bits, block_odds(track, file), NONE, COST)
+    found = options(track, file, block, variants, ways.bits, block_odds(track, file), NONE, PRIOR)
 
     assert found[0].flips == tuple(bits)
 
@@ -181,7 +183,7 @@ def test_bits_in_the_clear_are_searched_the_same_way() -> None:
     file, track = PlainBits(data), tracked(data)
     odds = block_odds(track, file)
 
-    (found,) = single_flips(track, file, [bit // BITS], odds, NONE, COST, Here())
+    (found,) = single_flips(track, file, [bit // BITS], odds, NONE, PRIOR, Here())
 
     rank = [option.flips for option in found].index((bit,))
     assert odds.size == file.blocks()
@@ -196,7 +198,7 @@ def test_undoing_what_is_right_loses_and_what_is_wrong_gains() -> None:
 
     # BIT was flipped back already, `wrong` was flipped by mistake
     good, bad = undo_each(
-        track, surroundings, file, [[BIT], [wrong]], block_odds(track, file), frozenset({BIT, wrong}), COST
+        track, surroundings, file, [[BIT], [wrong]], block_odds(track, file), frozenset({BIT, wrong}), PRIOR
     )
 
     assert (good.flips, bad.flips) == ((BIT,), (wrong,))
@@ -212,7 +214,7 @@ def test_what_was_flipped_together_is_undone_together() -> None:
     file, track = look([])
     surroundings = look_around(track, file.plain, parse(file.plain))
 
-    (both,) = undo_each(track, surroundings, file, [bits], block_odds(track, file), frozenset(bits), COST)
+    (both,) = undo_each(track, surroundings, file, [bits], block_odds(track, file), frozenset(bits), PRIOR)
 
     assert both.flips == tuple(bits)
     assert both.gain < -20 * NAT

@@ -7,6 +7,7 @@ import pytest
 
 from jpegrescue.model.evidence import ByteRange
 from jpegrescue.repair.change import POOR, Change
+from jpegrescue.repair.prior import NOTHING, Known, Prior
 from jpegrescue.repair.search import block_odds
 from jpegrescue.repair.track import Track
 from jpegrescue.repair.verdict import RISK_MOST, Verdict, judge, pair_risks
@@ -26,6 +27,7 @@ def change(block: int, threat: float, miscounted: float = -1000) -> Change:
         flips=(BITS * block + 7,),
         fresh=1,
         gain=int(threat * NAT),
+        favour=0,
         margin=0,
         picture=0,
         threat=int(threat * NAT),
@@ -47,12 +49,13 @@ def verdict(
     *,
     flipped: frozenset[int] = frozenset(),
     rate: float = 1e-5,
+    known: Known = NOTHING,
     deep: float = 12.0,
     file: Flippable | None = None,
     track: Track | None = None,
 ) -> Verdict:
     file = file or ciphertext(jpeg, lead=LEAD)
-    return judge(track or tracked(jpeg), file, flipped, unsolved, undone, paired, rate, deep)
+    return judge(track or tracked(jpeg), file, flipped, unsolved, undone, paired, Prior(rate, known), deep)
 
 
 def test_an_intact_scan_is_exact() -> None:
@@ -103,6 +106,19 @@ def test_more_errors_and_less_searching_are_more_risk() -> None:
     assert risks[0] > risks[1] > risks[2]
 
 
+def test_a_bit_that_is_likely_to_have_flipped_is_a_risk_unless_its_block_was_searched() -> None:
+    odds = block_odds(tracked(JPEG), ciphertext(JPEG, lead=LEAD))
+    block = int(np.flatnonzero((odds > 5) & (odds < 7))[0])
+    likely, unlikely = (Known.of({BITS * block + 3: chance}) for chance in (0.5, 1e-9))
+
+    def risk(known: Known, deep: float) -> float:
+        return verdict(known=known, deep=deep).risk
+
+    assert risk(likely, 0.0) > risk(NOTHING, 0.0) + 1e-4
+    assert risk(likely, 12.0) < risk(likely, 0.0) / 2
+    assert risk(unlikely, 0.0) < risk(NOTHING, 0.0)
+
+
 def test_neighbouring_doubts_are_one_range_and_keep_inside_the_file() -> None:
     blocks = (600, 601, 640, ciphertext(JPEG, lead=LEAD).blocks() - 1)
 
@@ -150,12 +166,12 @@ def test_two_errors_are_hardly_a_risk_where_they_were_searched() -> None:
 def test_pairs_are_likelier_in_odd_blocks_and_next_to_them() -> None:
     odds = np.array([15.0, 15.0, -30.0, 15.0, np.nan])
 
-    risks = pair_risks(odds, 1e-5)
+    risks = pair_risks(odds, Prior(1e-5).hits(odds.size))
 
     assert np.argmax(risks) == 2
     assert risks[1] > risks[0]
     assert risks[3] < risks[0] * 1.01
-    np.testing.assert_allclose(pair_risks(odds, 3e-5), 9 * risks)
+    np.testing.assert_allclose(pair_risks(odds, Prior(3e-5).hits(odds.size)), 9 * risks)
 
 
 def test_garbled_blocks_that_were_searched_in_vain_are_doubtful() -> None:
