@@ -40,6 +40,26 @@ def odds_above(lines, activity, columns, kinds, shape, scatter, contents, table,
 
 
 @kernel
+def odds_beside(lines, activity, columns, kinds, shape, scatter, contents, table, at, owner, offsets, width, path, out):
+    """What placed MCUs say of what lies above them, and to the left and to the right of that.
+
+    `path`: int64 (runs, 3), start, stop, shift; `out`: int64 (3, MCUs), output, zeroed, 1/NAT nat; all 0 where one of
+    the three is unknown.
+    """
+    for run in range(path.shape[0]):
+        for t in range(path[run, 0], path[run, 1]):
+            up = t + path[run, 2] - width
+            if up < 1 or at[up - 1] < 0 or at[up] < 0 or at[up + 1] < 0:
+                continue
+            for k in range(3):
+                above = up + (0 if k == 0 else 2 * k - 3)
+                out[k, t] = _border(
+                    lines, activity, columns, kinds, shape, scatter, contents, table,
+                    at[above], t, offsets, owner[above], run,
+                )  # fmt: skip
+
+
+@kernel
 def margins(
     lines, activity, columns, kinds, shape, scatter, contents, table, at, owner, offsets, width, path, reach, out
 ):

@@ -20,6 +20,7 @@ from jpegrescue.align import _kernels_sides as kernels
 from jpegrescue.align.evidence import Evidence
 from jpegrescue.align.place import AGREED, Placement, Run
 from jpegrescue.align.slips import slips
+from jpegrescue.align.tails import unseen_slips
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.score.soundness import GARBLED
 
@@ -90,10 +91,14 @@ def judge(
     certain = _runs_sure(evidence, placement, offsets)
     mcus, sound = np.zeros((2, evidence.count))
     described = describe(evidence, runs, offsets)
+    slipped = unseen_slips(
+        evidence, runs, owners(evidence, runs), offsets, errors_per_bit(evidence, runs), encrypted=encrypted
+    )
     weights = WEIGHTS[int(encrypted)]
-    for run, features, sure in zip(runs, described, certain.tolist(), strict=True):
+    for run, features, sure, slip in zip(runs, described, certain.tolist(), slipped, strict=True):
         sound[run.start : run.stop] = 1 / (1 + np.exp(-features @ weights))
-        mcus[run.start : run.stop] = sure * sound[run.start : run.stop]
+        closed = complete(evidence, run)
+        mcus[run.start : run.stop] = sure * sound[run.start : run.stop] * (1 if closed else 1 - slip)
     return Certainty(certain, mcus, sound)
 
 
@@ -202,13 +207,19 @@ def hit_chances(evidence: Evidence, runs: Sequence[Run]) -> NDArray[np.float64]:
     that an error takes; mean bits of an MCU.
     """
     bits = np.maximum(evidence.bit_end - evidence.bit_start, 1).astype(np.float64)
-    errors, gap = errors_seen(evidence, runs)
+    _, gap = errors_seen(evidence, runs)
     out = np.zeros((evidence.count, 4))
-    out[:, 0] = np.log((1 + errors) / (bits.sum() + FEW_BITS)) + 8
+    out[:, 0] = np.log(errors_per_bit(evidence, runs)) + 8
     out[:, 1] = np.log(bits) - 5
     out[:, 2] = np.log(max(gap, GAP_MIN) / BLOCK_BITS)
     out[:, 3] = np.log(bits.mean() / BLOCK_BITS)
     return out
+
+
+def errors_per_bit(evidence: Evidence, runs: Sequence[Run]) -> float:
+    """Errors seen per bit, with one more and some more bits, as a few of them tell little."""
+    bits = np.maximum(evidence.bit_end - evidence.bit_start, 1).sum()
+    return (1 + errors_seen(evidence, runs)[0]) / (float(bits) + FEW_BITS)
 
 
 def margins(evidence: Evidence, runs: Sequence[Run], offsets: NDArray[np.float64]) -> NDArray[np.int64]:

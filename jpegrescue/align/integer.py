@@ -1,6 +1,6 @@
 """Integer alignment: every decoded MCU back at its place, with its true DC offsets, without a pixel invented."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from jpegrescue.align import certainty, previewed
 from jpegrescue.align.changes import chance_of_change
+from jpegrescue.align.closing import closed_gaps
 from jpegrescue.align.evidence import Evidence
 from jpegrescue.align.offsets import solve_offsets, split_where_offsets_change
 from jpegrescue.align.place import Placement, Run, from_start, place, rated
@@ -74,12 +75,18 @@ def align(
     sure = certainty.judge(evidence, placement, offsets, encrypted=encrypted)
     changes = chance_of_change(evidence, whole, sure.sound, encrypted=encrypted)
     grades = _grades(evidence, runs, sure, exact, changes, CLAIM[int(encrypted)])
+    gaps = closed_gaps(evidence, runs, steps, grades, sure.runs)
+    shown = [gap for gap, _ in gaps]
+    shown_steps = steps[[before for _, before in gaps]]
     frame = reading.frame
     places = _certainty_map(grades, runs, evidence)
+    for gap in shown:
+        places[gap.start + gap.shift : gap.stop + gap.shift] = UNCERTAIN
+    segments = [*_segments(reading, runs, grades, sure, steps), *_shown(reading, shown, shown_steps)]
     return Alignment(
-        planes=_planes(decoded, reading, runs, steps, places == LOST),
+        planes=_planes(decoded, reading, [*runs, *shown], np.concatenate((steps, shown_steps)), places == LOST),
         certainty=places.reshape(frame.mcu_rows, frame.mcu_columns),
-        segments=_segments(reading, runs, grades, sure, steps),
+        segments=tuple(sorted(segments, key=lambda segment: segment.mcu_start)),
         thumbnail=match,
     )
 
@@ -183,29 +190,36 @@ def _segments(
     grades: NDArray[np.uint8],
     sure: certainty.Certainty,
     steps: NDArray[np.int64],
-) -> tuple[Segment, ...]:
+) -> Iterator[Segment]:
     """Runs cut where the grade changes, without garbage; the confidence of a segment is the mean of its MCUs'."""
-    segments = []
     for run, offset in zip(runs, steps.tolist(), strict=True):
         inside = grades[run.start : run.stop]
         cuts = np.flatnonzero(inside[1:] != inside[:-1]) + 1 + run.start
         bounds = [run.start, *cuts.tolist(), run.stop]
         for start, stop in pairwise(bounds):
-            if grades[start] == LOST:
-                continue
-            segments.append(
-                Segment(
-                    scan=0,
-                    mcu_start=start,
-                    mcu_end=stop,
-                    bit_start=int(reading.bit_start[start]),
-                    bit_end=int(reading.bit_end[stop - 1]),
-                    placed_at=start + run.shift,
-                    shift=run.shift,
-                    dc_offset=tuple(offset),
-                    confidence=round(float(sure.mcus[start:stop].mean()), 4),
-                    engine="integer",
-                    grade=_GRADES[int(grades[start])],
-                )
-            )
-    return tuple(segments)
+            if grades[start] != LOST:
+                confidence = round(float(sure.mcus[start:stop].mean()), 4)
+                part = Run(start, stop, run.shift)
+                yield _segment(reading, part, offset, confidence, _GRADES[int(grades[start])])
+
+
+def _shown(reading: Reading, gaps: Sequence[Run], steps: NDArray[np.int64]) -> Iterator[Segment]:
+    """What is no more than shown: nobody can say how likely it is."""
+    for gap, offset in zip(gaps, steps.tolist(), strict=True):
+        yield _segment(reading, gap, offset, None, "uncertain")
+
+
+def _segment(reading: Reading, run: Run, offset: Sequence[int], confidence: float | None, grade: Grade) -> Segment:
+    return Segment(
+        scan=0,
+        mcu_start=run.start,
+        mcu_end=run.stop,
+        bit_start=int(reading.bit_start[run.start]),
+        bit_end=int(reading.bit_end[run.stop - 1]),
+        placed_at=run.start + run.shift,
+        shift=run.shift,
+        dc_offset=tuple(offset),
+        confidence=confidence,
+        engine="integer",
+        grade=grade,
+    )
