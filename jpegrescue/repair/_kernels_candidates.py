@@ -133,6 +133,7 @@ def try_block(
     joined,
     mcus,
     own,
+    whole,
 ):
     """Value of the scan with each candidate's bytes in place.
 
@@ -156,6 +157,7 @@ def try_block(
             if it was not followed so far.
         mcus: int64 (candidates,), output: MCUs decoded.
         own: int64 (candidates,), output: log-odds of the candidate's own bytes.
+        whole: int64 (candidates,), output: of the MCUs decoded, holes or not.
     """
     count = start.size - 1
     state = np.empty((2, ac_odds.shape[0]), np.int64)
@@ -167,6 +169,7 @@ def try_block(
     for c in range(state.shape[1]):
         stem[0, c], stem[1, c] = first_state[0, c], first_state[1, c]
     stem_p, stem_b, stem_total, stem_done, stem_cuts = first_bit - 8 * head[0], 0, 0, 0, cut_from
+    stem_whole = 0
     stem_sound = max(before[first_mcu, 0], before[first_mcu, 1])
     stem_hole = max(before[first_mcu, 1], stem_sound - HOLE)
     for k in range(bodies.shape[0]):
@@ -187,7 +190,7 @@ def try_block(
         at_head, at_body, at_tail = stem_cuts, 0, cut_tail
         j, done = first_mcu, stem_done
         finished, join = False, -1
-        own[k] = 0
+        own[k], whole[k] = 0, stem_whole
         while done < most:
             if (p >> 3) + need + 8 > buffer.size:
                 break
@@ -248,6 +251,7 @@ def try_block(
                     ok = False
                 elif k == 0 and ok and p <= own_from and b < blocks.shape[0]:
                     stem_p, stem_b, stem_total, stem_done, stem_cuts = p, b, total, done, at_head
+                    stem_whole = whole[k]
                     stem_sound, stem_hole = sound, hole
                     for c in range(state.shape[1]):
                         stem[0, c], stem[1, c] = state[0, c], state[1, c]
@@ -256,6 +260,7 @@ def try_block(
                 sound, hole = NEVER, lost
                 break
             sound, hole = max(sound, hole) + total, lost
+            whole[k] += total
             b, total = 0, 0
             done += 1
             if p >= safe:

@@ -22,7 +22,8 @@ class Tried:
 
     `gain`: int64 (candidates,), what the scan's value would grow by, 1/NAT nat; `first`: MCU that decoding began at;
     `joined`: int64 (candidates,), MCU from which on nothing changes, -1 where that is not known; `mcus`: int64
-    (candidates,), MCUs decoded until then; `own`: int64 (candidates,), log-odds of the changed bytes themselves.
+    (candidates,), MCUs decoded until then; `own`: int64 (candidates,), log-odds of the changed bytes themselves;
+    `whole`: int64 (candidates,), of all those MCUs.
     """
 
     gain: NDArray[np.int64]
@@ -30,6 +31,7 @@ class Tried:
     joined: NDArray[np.int64]
     mcus: NDArray[np.int64]
     own: NDArray[np.int64]
+    whole: NDArray[np.int64]
 
 
 def try_flips(
@@ -98,7 +100,7 @@ def _tried(
     ended = np.empty(count, np.bool_)
     plan, weighed = track.plan, track.weighed
     kernels.strip_candidates(raw, plan.scan.restart_interval > 0, bodies, lengths, cuts, cut_counts, ended)
-    value, joined, mcus, own = np.empty((4, count), np.int64)
+    value, joined, mcus, own, whole = np.empty((5, count), np.int64)
     first_bit = int(weighed.resumed[first])
     lookups = plan.layout.lookups
     kernels.try_block(
@@ -135,8 +137,9 @@ def _tried(
         joined,
         mcus,
         own,
+        whole,
     )
-    return Tried(value - track.value, first, joined, mcus, own)
+    return Tried(value - track.value, first, joined, mcus, own, whole)
 
 
 def block_offset(block: int, lead: int) -> int:

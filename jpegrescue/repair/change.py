@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from jpegrescue.score.plausibility import NAT
 
 PICTURE_MOST, PICTURE_LEAST = 200 * NAT, -20 * NAT  # that the picture counts for a change, and against what may be
-POOR = 6.0  # nats of a repaired block in which two other bits may have flipped as well
+POOR = 9.0  # nats of a repaired block in which two other bits may have flipped as well
 FEATURES = 17
 WEIGHTS = np.array([
     [
@@ -27,6 +27,8 @@ WEIGHTS = np.array([
 """Of files that lie as they are, and of those that were decrypted."""
 UNDO_WEIGHTS = np.array([2.0, -4.0])
 LEFT_WEIGHTS = np.array([-0.271, 0.809, 0.038])
+WHOLE_EVEN, WHOLE_SCALE = 14.0, 1.5  # nats that odd blocks of sound photos gain at most, and how sharply that ends
+UNKNOWN = -1000 * NAT  # what nothing is, nor gains
 WEIGHT_MOST = 30.0
 
 
@@ -39,7 +41,8 @@ class Option:
     nat; `better`: than those of the bytes that stand there now. A wrong flip may bring a long stretch back into step,
     as happens by itself after a while; its own bytes stay garbled. `counts`: 1 if with it as many MCUs come out, up to
     the next restart marker, as there should be, and do not as it stands; -1 the other way round; 0 if that says
-    nothing. MCUs `[first, last]` of the stream change.
+    nothing. MCUs `[first, last]` of the stream change. `whole`: what the scan's symbols gain, what flips cost taken
+    off, if all MCUs are there, so that nothing can be given up as a hole; far below 0 where they are not.
     """
 
     flips: tuple[int, ...]
@@ -53,6 +56,7 @@ class Option:
     own: int
     better: int
     counts: int
+    whole: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,8 @@ class Change:
     `flips`: the bits, counted from the file's first block on; `gain`, `margin`: 1/NAT nat, with what each flip costs,
     over the scan as it stands and over the second best; `picture`: of it, what the picture's borders say; `threat`: the
     most that any option of the block gains if a picture can speak against it by so much only; `miscounted`: the same of
-    options that would lead to a wrong number of MCUs; `garbles`: whether a flipped bit garbles a whole block; others as
-    in `Option`.
+    options that would lead to a wrong number of MCUs; `garbles`: whether a flipped bit garbles a whole block; `whole`:
+    as of `Option`, with a little of what the picture says; others as in `Option`.
     """
 
     flips: tuple[int, ...]
@@ -78,6 +82,7 @@ class Change:
     own: int
     better: int
     counts: int
+    whole: int
     first: int
     last: int
 
@@ -89,12 +94,20 @@ class Change:
     @property
     def likely(self) -> float:
         """Probability that it undoes errors."""
-        return _chance(_weight(self) + told(self))
+        return max(_chance(_weight(self) + told(self)), self.mends)
 
     @property
     def left(self) -> float:
         """Probability that it should have been made, of one that was not in the end; the threat is log-odds itself."""
-        return _chance(float(described_left(self) @ LEFT_WEIGHTS) + against(self))
+        return max(_chance(float(described_left(self) @ LEFT_WEIGHTS) + against(self)), self.mends)
+
+    @property
+    def mends(self) -> float:
+        """Probability that it does in a scan that seems whole but for an odd block or two.
+
+        There an error cannot hide in a hole that is cheaper than what garbled bytes are worth.
+        """
+        return _chance((self.whole / NAT - WHOLE_EVEN) / WHOLE_SCALE)
 
     @property
     def mistaken(self) -> float:
@@ -137,7 +150,10 @@ def described_left(change: Change) -> NDArray[np.float64]:
 
 def described_undo(change: Change) -> NDArray[np.float64]:
     """Features of a change that would undo an earlier one, float64 (2,): what that one gains."""
-    return np.array([1.0, _between(-change.gain / NAT, -20, 50) / 10])
+    gained = -change.gain / NAT
+    if change.whole > UNKNOWN / 2:
+        gained = max(gained, -change.whole / NAT - WHOLE_EVEN)
+    return np.array([1.0, _between(gained, -20, 50) / 10])
 
 
 def told(change: Change) -> float:

@@ -32,7 +32,9 @@ UNUSUAL, ODD = -10.0, -3.0
 """Nats of a block, before odds are calibrated to the file and then, below which bits are tried in a file that seems
 undamaged otherwise: a third of all errors in cipher blocks leave one that decodes to its end."""
 WORTH_A_PAIR = 12.0  # nats that two flips have to gain beyond what they cost
-PAIRS_LEFT = 2e-4  # risk of pairs of errors that need not be looked for, of all blocks together
+PAIRS_LEFT = 2e-4, 5e-5
+"""Risk of pairs of errors that need not be looked for, all blocks together, and where hardly an error can be left."""
+CLEAR, NEARLY = 2e-4, 0.03  # risk of a scan that need not be searched any further, and that is worth it
 GARBLED = 0.0  # nats of a block that two flipped bits may lie in: one in 400 garbled ones has more
 SURE, LIKELY = 0.95, 0.5  # probability of a change that is made at once, and when nothing surer is left
 GAIN_LEAST = 3 * NAT  # over leaving it alone, which is an explanation, too
@@ -54,22 +56,23 @@ Watch = Callable[[list[Change], frozenset[int]], None]
 class Effort:
     """How far to search.
 
-    `suspicious`, `deep`: nats that a block's symbols may add up to, at most, for it to be searched in every pass, and
-    in the last one; `stretches`: garbled ones in which two flips are looked for; `doubtful`: blocks, a pass, in which
-    they are looked for in the end; `passes`: at most.
+    `suspicious`, `deep`, `deepest`: nats that a block's symbols may add up to, at most, for it to be searched in every
+    pass, in the last one, and where hardly an error can be left; `stretches`: garbled ones in which two flips are
+    looked for; `doubtful`: blocks, a pass, in which they are looked for in the end; `passes`: at most.
     """
 
     suspicious: float
     deep: float
+    deepest: float
     stretches: int
     doubtful: int
     passes: int
 
 
 EFFORTS = {
-    "quick": Effort(-3.0, 3.0, 0, 0, 8),
-    "normal": Effort(0.0, 8.0, 64, 32, 24),
-    "thorough": Effort(6.0, 1000.0, 1000, 1000, 64),
+    "quick": Effort(-3.0, 3.0, 3.0, 0, 0, 8),
+    "normal": Effort(0.0, 8.0, 10.0, 64, 32, 24),
+    "thorough": Effort(6.0, 1000.0, 1000.0, 1000, 1000, 64),
 }
 
 
@@ -95,7 +98,7 @@ class _Search:
 
     `stirred`: blocks that the last pass changed; `paired`: what two flips can do in garbled stretches; `looked`: in how
     many of them that was asked; `least`: probability of changes to be made, at first and in the end; `known`: of single
-    bits; `cleared`: looks of blocks whose single bits gain nothing.
+    bits; `closely`: hardly an error can be left; `cleared`: looks of blocks whose single bits gain nothing.
     """
 
     file: Flippable
@@ -105,6 +108,7 @@ class _Search:
     least: tuple[float, float]
     known: Known
     watch: Watch | None = None
+    closely: bool = False
     changes: list[Change] = field(default_factory=list)
     flipped: frozenset[int] = frozenset()
     turns: Counter[int] = field(default_factory=Counter)
@@ -144,7 +148,7 @@ class _Search:
         risks = pair_risks(odds, self.prior(track).hits(odds.size, self.flipped))
         risks[[block for tried in self.paired.values() for block in tried]] = 0
         rising = np.argsort(risks, kind="stable")
-        worth = rising[np.cumsum(risks[rising]) > PAIRS_LEFT]
+        worth = rising[np.cumsum(risks[rising]) > PAIRS_LEFT[int(self.closely)]]
         blocks = sorted(worth[max(worth.size - self.effort.doubtful, 0) :].tolist())
         self.try_pairs(track, odds, [((block, block), block) for block in blocks])
         return [made for block in blocks if (made := self.paired[block, block][block])]
@@ -203,6 +207,17 @@ class _Search:
         prior = self.prior(track)
         return undo_each(track, self.surroundings, self.file, list(made.values()), odds, self.flipped, prior)
 
+    @property
+    def deep(self) -> float:
+        """Nats of a block up to which it is searched in the end."""
+        return self.effort.deepest if self.closely else self.effort.deep
+
+    def judged(self, track: Track, left: list[Change]) -> tuple[list[Change], Verdict]:
+        """What it would do to flip back what was flipped, and what may be said of the scan."""
+        undone = self.undo(track)
+        paired = sorted(block for tried in self.paired.values() for block in tried)
+        return undone, judge(track, self.file, self.flipped, left, undone, paired, self.prior(track), self.deep)
+
     def prior(self, track: Track) -> Prior:
         """How likely every bit is to have flipped, at the rate of errors that has been seen."""
         unforeseen = self.flipped.difference(self.known.bits.tolist())
@@ -237,7 +252,7 @@ class _Search:
         new = [
             change
             for change in weighed
-            if change.gain >= GAIN_LEAST
+            if (change.gain >= GAIN_LEAST or change.mends >= least)
             and change.symbols >= LAST_LOOK
             and change.likely >= least
             and all(self.turns[flip] < TURNS for flip in change.flips)
@@ -296,23 +311,16 @@ def repair(
         return None
     for _ in range(effort.passes):
         flipped, left = _pass(search, track)
-        if not flipped:
+        if flipped:
+            structure = structure_of(file.plain)
+            plan = _plan_again(plan, file.plain, structure)
+            track = follow(file.plain, plan)
+        elif search.closely or not track.counted or not CLEAR <= search.judged(track, left)[1].risk < NEARLY:
             break
-        structure = structure_of(file.plain)
-        plan = _plan_again(plan, file.plain, structure)
-        track = follow(file.plain, plan)
+        else:
+            search.closely = True
     settled = not flipped
-    undone = search.undo(track)
-    judged = judge(
-        track,
-        file,
-        search.flipped,
-        left,
-        undone,
-        sorted(block for tried in search.paired.values() for block in tried),
-        search.prior(track),
-        effort.deep,
-    )
+    undone, judged = search.judged(track, left)
     # a search that was cut short has not looked at what its last flips led to
     verdict = replace(judged, exact=judged.exact and settled)
     return Repaired(tuple(search.changes), tuple(left), tuple(undone), search.flipped, track, structure, verdict)
@@ -357,7 +365,7 @@ def _pass(search: _Search, track: Track) -> tuple[bool, list[Change]]:
     paired = search.pairs(track, odds)
     if search.accept(search.weigh(track, paired), sure):
         return True, []
-    deep = [*suspects(looks, search.effort.deep), *search.expected(track, odds)]
+    deep = [*suspects(looks, search.deep), *search.expected(track, odds)]
     left = search.singles(track, odds, sorted(set(deep)))
     swapped = search.swaps(track, odds)
     weighed = search.weigh(track, [*left, *paired, *swapped], LAST_LOOK)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jpegrescue.repair.candidates import Tried, block_offset, standing, try_flips
-from jpegrescue.repair.change import PICTURE_LEAST, PICTURE_MOST, Change, Option
+from jpegrescue.repair.change import PICTURE_LEAST, PICTURE_MOST, UNKNOWN, Change, Option
 from jpegrescue.repair.prior import Prior
 from jpegrescue.repair.surroundings import Surroundings, fit
 from jpegrescue.repair.track import DOUBTFUL, Track
@@ -24,12 +24,12 @@ RIVALS = 12  # candidates of a block that are kept
 WORTH_KEEPING = -18 * NAT  # gain of the best of them, or they are not
 HOPEFUL, FEW = -2 * NAT, 4  # gain below which only so many options of a block are compared by the picture
 REACH = 16  # blocks that flips of one option lie in at most
+PICTURE_AT_BEST = 5 * NAT  # for an option that leaves the rest of the scan as sound as it is
 PICTURE_SHARE = 0.5  # of what the picture's borders say, as neighbouring ones say much the same
 BEYOND, SOUND = 30 * NAT, 5 * NAT  # what counts at most of what lies behind bytes that stay garbled; what is garbled
 MADE_UP_FOR = 0.2  # share of errors that make up for what another does to the number of MCUs
 HIDDEN = 12 * NAT  # what it costs not to show
 BELIEVED = 0.5
-NEVER = -1000 * NAT
 
 
 def block_odds(track: Track, file: Flippable) -> NDArray[np.float64]:
@@ -115,6 +115,7 @@ def options(
             own=int(tried.own[k]),
             better=int(tried.own[k] - base),
             counts=counts,
+            whole=_whole(track, tried, k) + int(paid[k]),
         )
         found.append(option)
     return sorted(found, key=lambda option: -option.gain)
@@ -157,6 +158,14 @@ def _worth_of_count(track: Track, first: int, last: int, cost: int) -> int:
     bits = int(weighed.start[end] - weighed.start[begin])
     another = max(cost - int(np.log(max(MADE_UP_FOR * bits, 1)) * NAT), 0)
     return another + (HIDDEN if rest.size and rest.min() > DOUBTFUL else 0)
+
+
+def _whole(track: Track, tried: Tried, k: int) -> int:
+    """What candidate `k` gains, 1/NAT nat, in a scan that can have no hole, as all its MCUs are there."""
+    joined = int(tried.joined[k])
+    if not track.counted or joined - tried.first != tried.mcus[k]:
+        return UNKNOWN
+    return int(tried.whole[k]) - int(track.weighed.odds[tried.first : joined].sum())
 
 
 def _counts(track: Track, tried: Tried, k: int) -> int:
@@ -229,12 +238,13 @@ def _compare(track: Track, surroundings: Surroundings, file: Flippable, rivals: 
         favour=chosen.favour,
         margin=totals[best] - max(others, default=totals[best] - PICTURE_MOST),
         picture=picture,
-        threat=max(threats[True], default=NEVER),
-        miscounted=max(threats[False], default=NEVER),
+        threat=max(threats[True], default=UNKNOWN),
+        miscounted=max(threats[False], default=UNKNOWN),
         garbles=file.garbles,
         own=chosen.own,
         better=chosen.better,
         counts=chosen.counts,
+        whole=chosen.whole + min(picture, PICTURE_AT_BEST),
         first=chosen.first,
         last=chosen.last,
     )

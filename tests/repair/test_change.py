@@ -30,6 +30,7 @@ SURE = Change(
     own=15 * NAT,
     better=40 * NAT,
     counts=1,
+    whole=-1000 * NAT,
     first=4,
     last=5,
 )
@@ -90,3 +91,26 @@ def test_values_beyond_all_bounds_do_no_harm() -> None:
         assert 0 < wild.likely < 1
         assert 0 < wild.left < 1
         assert 0 < wild.mistaken < 1
+
+
+def test_in_a_whole_scan_what_gains_enough_by_itself_convinces() -> None:
+    """Garbled bytes count as a hole at most, which costs less than they are worth; a whole scan can have none."""
+    quiet = replace(
+        SURE, gain=-6 * NAT, margin=5 * NAT, picture=3 * NAT, threat=-6 * NAT, own=0, better=26 * NAT, counts=0
+    )
+    whole = [replace(quiet, whole=nats * NAT) for nats in (-1000, 5, 14, 20, 35)]
+
+    assert whole[0].likely < 0.5
+    assert whole[0].left < 0.01
+    assert [change.mends for change in whole[1:]] == sorted(change.mends for change in whole[1:])
+    assert whole[2].mends == pytest.approx(0.5)
+    assert whole[-1].likely > 0.999
+    assert whole[-1].left > 0.999
+
+
+def test_undoing_what_gained_enough_in_a_whole_scan_is_no_option() -> None:
+    little = replace(SURE, gain=-6 * NAT)
+    sure, unsure, unknown = (replace(little, whole=nats * NAT) for nats in (-40, -16, -1000))
+
+    assert sure.mistaken < 1e-3 < unsure.mistaken
+    assert unsure.mistaken == unknown.mistaken

@@ -10,9 +10,10 @@ from jpegrescue.jpeg.parse import parse
 from jpegrescue.repair.headers import mend_header
 from jpegrescue.repair.prior import NOTHING, Known, Prior
 from jpegrescue.repair.repair import EFFORTS, Repaired, repair
+from jpegrescue.repair.search import block_odds, single_flips
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, Flippable, PlainBits
-from tests.repair.flipped import ciphertext, scan_bit
+from tests.repair.flipped import ciphertext, scan_bit, tracked
 from tests.resync.damaged import encoded
 
 JPEG = encoded("coffee")
@@ -89,14 +90,19 @@ def test_bits_that_were_told_wrongly_are_left_alone() -> None:
     assert found is None or not found.flipped
 
 
-def test_a_bit_that_is_known_to_be_right_is_not_flipped() -> None:
+def test_against_a_bit_that_is_known_to_be_right_much_has_to_speak() -> None:
     error = scan_bit(JPEG, 0.5, 77, lead=5)
     file = ciphertext(JPEG, [error], lead=5)
+    track = tracked(file.plain)
+    odds = block_odds(track, file)
 
-    found = repaired(file, Known.of({error: 0.0}), "quick")
+    def gain(known: Known) -> int:
+        prior = Prior(1e-5, known)
+        (found,) = single_flips(track, file, [error // BITS], odds, frozenset(), prior, Here())
+        return next((option.gain for option in found if option.flips == (error,)), -1000 * NAT)
 
-    assert found is None or error not in found.flipped
-    assert found is None or not found.verdict.exact
+    assert gain(Known.of({error: 0.0})) < gain(NOTHING) - 16 * NAT
+    assert gain(Known.of({error: 0.01})) > gain(NOTHING) + 6 * NAT
 
 
 def test_a_header_is_mended_by_what_is_known() -> None:

@@ -14,7 +14,7 @@ from jpegrescue.repair.pairs import two_bits
 from jpegrescue.repair.prior import Prior
 from jpegrescue.repair.search import RIVALS, block_odds, options, single_flips, suspects, undo_each, weigh_up
 from jpegrescue.repair.surroundings import look_around
-from jpegrescue.repair.track import Track
+from jpegrescue.repair.track import Track, follow
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, Ciphertext, PlainBits
 from jpegrescue.source.crypt.sector import BLOCK
@@ -31,6 +31,11 @@ BELIEVED = 0.95
 def look(bits: list[int], cipher: str = CBC) -> tuple[Ciphertext, Track]:
     file = ciphertext(JPEG, bits, cipher, lead=5)
     return file, tracked(file.plain)
+
+
+def tracked_like(track: Track, file: Ciphertext) -> Track:
+    """The scan as it stands now, weighed by the same odds."""
+    return follow(file.plain, track.plan)
 
 
 def singles(file: Ciphertext, track: Track, blocks: list[int], flipped: frozenset[int] = NONE) -> list[list[Option]]:
@@ -219,3 +224,32 @@ def test_what_was_flipped_together_is_undone_together() -> None:
     assert both.flips == tuple(bits)
     assert both.gain < -20 * NAT
     assert both.fresh == 0
+
+
+@pytest.mark.parametrize("cipher", [CBC, XTS])
+def test_what_an_option_gains_in_a_whole_scan_is_what_its_symbols_are_worth(cipher: str) -> None:
+    file, track = look([], cipher)
+    block = BIT // BITS
+    assert track.counted
+    worth = int(track.weighed.odds.sum())
+
+    compared = 0
+    for found in singles(file, track, [block + near for near in range(12)]):
+        for option in found:
+            file.flip(option.flips[0])
+            other = tracked_like(track, file)
+            file.flip(option.flips[0])
+            if other.counted and option.whole > -500 * NAT:
+                # back in step, a block may be weighed by another one before it
+                gained = int(other.weighed.odds.sum()) - worth - PRIOR.cost
+                assert option.whole == pytest.approx(gained, abs=4 * NAT)
+                compared += 1
+    assert compared >= 5
+
+
+def test_in_a_scan_with_a_hole_nobody_knows_what_it_would_gain_without() -> None:
+    bits = [scan_bit(JPEG, share, lead=5) for share in (0.2, 0.6)]
+    file, track = look(bits)
+    assert not track.counted
+
+    assert all(option.whole < -500 * NAT for found in singles(file, track, [bits[0] // BITS]) for option in found)

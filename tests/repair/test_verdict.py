@@ -36,6 +36,7 @@ def change(block: int, threat: float, miscounted: float = -1000) -> Change:
         own=0,
         better=0,
         counts=0,
+        whole=-1000 * NAT,
         first=10,
         last=12,
     )
