@@ -105,9 +105,10 @@ class Change:
     def mends(self) -> float:
         """Probability that it does in a scan that seems whole but for an odd block or two.
 
-        There an error cannot hide in a hole that is cheaper than what garbled bytes are worth.
+        There an error cannot hide in a hole that is cheaper than what garbled bytes are worth; but it is its own bytes
+        that have to look better without it.
         """
-        return _chance((self.whole / NAT - WHOLE_EVEN) / WHOLE_SCALE)
+        return _chance((min(self.whole, self.better) / NAT - WHOLE_EVEN) / WHOLE_SCALE)
 
     @property
     def mistaken(self) -> float:

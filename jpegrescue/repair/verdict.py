@@ -57,7 +57,7 @@ TWO = (
 UNCOUNTED = 0.60  # share of errors that leave the number of MCUs as it is
 PAIR_MISSED = 0.01
 """Share of pairs of errors in one block, or in two side by side, that are there and not found by trying them all."""
-RISK_MOST = 3e-3
+RISK_MOST = 2e-3
 DOUBTFUL = 1e-3  # risk of a single block
 GAIN_MOST = 5.0
 
