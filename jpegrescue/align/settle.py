@@ -33,8 +33,8 @@ def settled(evidence: Evidence, placement: Placement) -> Placement:
     reach = max(REACH, min(evidence.width // 2, LOOKED_AT // evidence.count))
     for _ in range(ROUNDS):
         parts = _parts(evidence, path.runs)
-        found = [better(evidence, parts, reach, framed=framed)[:TRIED] for framed in (True, False)]
-        tried = [slip for slips in found for slip in slips if slip.odds >= PROMISING]
+        found = better(evidence, parts, reach)
+        tried = [slip for slips in found for slip in slips[:TRIED] if slip.odds >= PROMISING]
         moved = [rated(evidence, _moved(evidence, parts, slip)) for slip in tried]
         worths = [other.odds + framed(evidence, other.runs) for other in moved]
         if max(worths, default=worth) < worth + WORTH or not moved:

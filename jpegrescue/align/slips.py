@@ -8,7 +8,7 @@ and what cannot move.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,15 +53,24 @@ class _Costs:
 
 def slips(evidence: Evidence, runs: Sequence[Run]) -> NDArray[np.int64]:
     """Odds of every run's place against the likeliest other one, int64 (runs,), 1/NAT nat; see the module."""
-    return _looked_for(evidence, runs, _moves(evidence.width, REACH), each=True)[0]
+    if not runs:
+        return np.zeros(0, np.int64)
+    moves = _moves(evidence.width, REACH)
+    return _looked_for(_costs(evidence, runs, moves), moves, each=True)[0]
 
 
-def better(evidence: Evidence, runs: Sequence[Run], reach: int, *, framed: bool) -> list[Slip]:
+def better(evidence: Evidence, runs: Sequence[Run], reach: int) -> tuple[list[Slip], list[Slip]]:
     """Sets of runs that are likelier elsewhere, up to `reach` columns or some rows away, the likeliest first.
 
-    `framed`: whether the margins have a say, which may lie wrong themselves.
+    Once as margins and all have it, and once without the margins, which may lie wrong themselves.
     """
-    return _looked_for(evidence, runs, _moves(evidence.width, reach), each=False, framed=framed)[1]
+    if not runs:
+        return [], []
+    moves = _moves(evidence.width, reach)
+    costs = _costs(evidence, runs, moves)
+    margins = _seams(evidence, runs, moves, framed=True) - _seams(evidence, runs, moves, framed=False)
+    bare = replace(costs, alone=np.where(costs.alone >= NEVER, NEVER, costs.alone - margins))
+    return _looked_for(costs, moves, each=False)[1], _looked_for(bare, moves, each=False)[1]
 
 
 def _moves(width: int, reach: int) -> NDArray[np.int64]:
@@ -71,15 +80,10 @@ def _moves(width: int, reach: int) -> NDArray[np.int64]:
     return np.array([*(-move for move in reversed(ahead)), *ahead])
 
 
-def _looked_for(
-    evidence: Evidence, runs: Sequence[Run], moves: NDArray[np.int64], *, each: bool, framed: bool = True
-) -> tuple[NDArray[np.int64], list[Slip]]:
-    odds = np.full(len(runs), NEVER)
+def _looked_for(costs: _Costs, moves: NDArray[np.int64], *, each: bool) -> tuple[NDArray[np.int64], list[Slip]]:
+    count, pairs = costs.alone.shape[0], costs.upper.size
+    odds = np.full(count, NEVER)
     found: list[Slip] = []
-    if not runs:
-        return odds, found
-    costs = _costs(evidence, runs, moves, framed=framed)
-    count, pairs = len(runs), costs.upper.size
     every, fast, loose = np.arange(count), np.full(count, count), np.full(count, count + 1)
     tail = np.concatenate((costs.upper, costs.lower, fast, every, every, loose))
     head = np.concatenate((costs.lower, costs.upper, every, fast, loose, every))
@@ -114,7 +118,7 @@ def _capacities(costs: _Costs, index: int) -> tuple[NDArray[np.int64], NDArray[n
     return cut * (to_lower - over), cut * (to_upper + over), alone
 
 
-def _costs(evidence: Evidence, runs: Sequence[Run], moves: NDArray[np.int64], *, framed: bool) -> _Costs:
+def _costs(evidence: Evidence, runs: Sequence[Run], moves: NDArray[np.int64]) -> _Costs:
     count = len(runs)
     path = np.array([(run.start, run.stop, run.shift) for run in runs], np.int64)
     _, offsets = gains(evidence, runs)
@@ -123,7 +127,7 @@ def _costs(evidence: Evidence, runs: Sequence[Run], moves: NDArray[np.int64], *,
         at[run.start + run.shift : run.stop + run.shift] = np.arange(run.start, run.stop)
         owner[run.start + run.shift : run.stop + run.shift] = index
     pairs = _meeting(owner, count, evidence.width, moves)
-    together, alone = np.zeros((pairs.size, moves.size), np.int64), _seams(evidence, runs, moves, framed=framed)
+    together, alone = np.zeros((pairs.size, moves.size), np.int64), _seams(evidence, runs, moves, framed=True)
     given = evidence.for_paths()
     kernels.borders(*given, evidence.width, path, offsets, at, owner, moves, pairs, together, alone)
     usual, (behind, ahead, both) = np.zeros(count, np.int64), np.zeros((3, count, moves.size), np.int64)

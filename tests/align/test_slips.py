@@ -141,7 +141,7 @@ def test_a_strip_that_is_torn_off_is_one_set() -> None:
         start = row * width
         strip.append(len(runs) + 1)
         runs += [Run(start, start + 6, 0), Run(start + 7, start + 14, -1), Run(start + 15, start + width, 0)]
-    found = better(evidence, runs, REACH, framed=True)
+    found, _ = better(evidence, runs, REACH)
 
     assert found[0].move == 1
     assert np.flatnonzero(found[0].moved).tolist() == strip
