@@ -4,7 +4,7 @@ Of two errors in one block, or in blocks so close that the scan is not in step a
 anything back into step. Bits of the second block are tried behind those of the first whose own bytes look best.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,6 +90,18 @@ def two_other_bits(bit: int) -> Flips:
     others = (pairs.bits != bit).all(axis=1)
     bits = pairs.bits[others]
     return Flips(pairs.masks[others] ^ ONE_BIT[bit], np.concatenate((np.full((bits.shape[0], 1), bit), bits), axis=1))
+
+
+def instead_of(bits: Sequence[int]) -> list[Flips]:
+    """All ways to have one other bit of a block flipped, or two, instead of several."""
+    made = np.array(bits)
+    ways = []
+    for way in (one_bit(), two_bits()):
+        others = ~np.isin(way.bits, made).any(axis=1)
+        changed = np.broadcast_to(made, (int(others.sum()), made.size))
+        masks: NDArray[np.uint8] = way.masks[others] ^ np.bitwise_xor.reduce(ONE_BIT[made], axis=0)
+        ways.append(Flips(masks, np.concatenate((changed, way.bits[others]), axis=1)))
+    return ways
 
 
 def two_blocks(

@@ -15,6 +15,7 @@ from jpegrescue.repair.pairs import (
     another_bit,
     beginnings,
     garbled_stretches,
+    instead_of,
     two_bits,
     two_blocks,
     two_other_bits,
@@ -195,7 +196,19 @@ class _Search:
                 found += two_blocks(track, self.file, block - 1, [block], odds, self.flipped, prior, there=other)
             return sorted(found, key=lambda option: (-option.gain, option.flips))
 
-        return [made for made in self.pool.map(attempt, sorted(self.flipped)) if made]
+        def attempt_instead(block: int) -> list[Option]:
+            ways = instead_of([flip % BITS for flip in sorted(self.flipped) if flip // BITS == block])
+            variants = [self.file.variants(block, way.masks) for way in ways]
+            found = [
+                option
+                for way, changed in zip(ways, variants, strict=True)
+                for option in options(track, self.file, block, changed, way.bits, odds, self.flipped, prior)
+            ]
+            return sorted(found, key=lambda option: (-option.gain, option.flips))
+
+        several = sorted(block for block, flips in Counter(flip // BITS for flip in self.flipped).items() if flips > 1)
+        swapped = [*self.pool.map(attempt, sorted(self.flipped)), *self.pool.map(attempt_instead, several)]
+        return [made for made in swapped if made]
 
     def undo(self, track: Track) -> list[Change]:
         """What it would do to flip back what was flipped, what was flipped together together."""

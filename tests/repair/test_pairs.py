@@ -10,13 +10,14 @@ from jpegrescue.repair.pairs import (
     another_bit,
     beginnings,
     garbled_stretches,
+    instead_of,
     one_bit,
     two_bits,
     two_blocks,
     two_other_bits,
 )
 from jpegrescue.repair.prior import Prior
-from jpegrescue.repair.search import RIVALS, block_odds
+from jpegrescue.repair.search import RIVALS, block_odds, options
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, ONE_BIT, Ciphertext
 from jpegrescue.source.crypt.sector import BLOCK
@@ -100,6 +101,31 @@ def test_nothing_is_gone_on_from_where_no_first_bit_makes_sense() -> None:
     found = two_blocks(track, file, block, [block + 1], block_odds(track, file), NONE, PRIOR)
 
     assert not any(option.gain > 20 * NAT for option in found)
+
+
+def test_several_bits_are_taken_back_for_one_or_two_others() -> None:
+    made = [5, 77, 100]
+    one, two = instead_of(made)
+
+    assert one.bits.shape == (BITS - 3, 4)
+    assert two.bits.shape == ((BITS - 3) * (BITS - 4) // 2, 5)
+    for way in (one, two):
+        for row in (0, len(way.bits) // 2, -1):
+            bits = np.flatnonzero(np.unpackbits(way.masks[row]))
+            assert set(bits.tolist()) == set(way.bits[row].tolist()) >= set(made)
+
+
+def test_one_error_is_found_behind_two_flips_that_were_made_for_it() -> None:
+    error, wrong = scan_bit(JPEG, 0.5, 40), [scan_bit(JPEG, 0.5, inside) for inside in (3, 99)]
+    file = ciphertext(JPEG, [error, *wrong])
+    track, block = tracked(file.plain), error // BITS
+    one, _ = instead_of([flip % BITS for flip in wrong])
+
+    variants = file.variants(block, one.masks)
+    found = options(track, file, block, variants, one.bits, block_odds(track, file), frozenset(wrong), PRIOR)
+
+    assert found[0].flips == (*wrong, error)
+    assert found[0].patch[:BLOCK].tobytes() == JPEG[BLOCK * block : BLOCK * (block + 1)]
 
 
 def test_blocks_far_from_the_scan_have_no_pairs() -> None:
