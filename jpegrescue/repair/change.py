@@ -106,8 +106,10 @@ class Change:
         """Probability that it does in a scan that seems whole but for an odd block or two.
 
         There an error cannot hide in a hole that is cheaper than what garbled bytes are worth; but it is its own bytes
-        that have to look better without it.
+        that have to look better without it. In the clear it garbles none.
         """
+        if not self.garbles:
+            return 0.0
         return _chance((min(self.whole, self.better) / NAT - WHOLE_EVEN) / WHOLE_SCALE)
 
     @property

@@ -107,6 +107,7 @@ def test_in_a_whole_scan_what_gains_enough_by_itself_convinces() -> None:
     assert whole[-1].likely > 0.999
     assert whole[-1].left > 0.999
     assert replace(whole[-1], better=5 * NAT).mends < 0.01  # what gains are other bytes
+    assert replace(whole[-1], garbles=False).mends == 0
 
 
 def test_undoing_what_gained_enough_in_a_whole_scan_is_no_option() -> None:
