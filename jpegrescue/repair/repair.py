@@ -309,7 +309,7 @@ def repair(
     """
     structure = structure_of(file.plain)
     seen = quick_look(file.plain, structure)
-    if seen is None or (seen.counted and not damaged and not suspects(block_odds(seen, file), UNUSUAL)):
+    if seen is None or (seen.counted and not damaged and not _unusual(seen, file, known)):
         return None
     plan = plan_scan(file.plain, structure)
     if plan is None:
@@ -342,6 +342,13 @@ def repair(
 def _look(odds: NDArray[np.float64], block: int) -> bytes:
     """What a block and its neighbours look like, to see whether anything has changed there."""
     return odds[max(block - 1, 0) : block + 3].tobytes()
+
+
+def _unusual(track: Track, file: Flippable, known: Known) -> bool:
+    """Whether to search a file that decodes to its end; in the clear an error makes no block look odd."""
+    if known.bits.size:
+        return True
+    return file.garbles and bool(suspects(block_odds(track, file), UNUSUAL))
 
 
 def _hopeless(track: Track) -> bool:

@@ -10,6 +10,7 @@ from PIL import Image
 from jpegrescue.flow.here import Here
 from jpegrescue.jpeg.parse import parse
 from jpegrescue.repair.repair import EFFORTS, Repaired, repair
+from jpegrescue.repair.track import quick_look
 from jpegrescue.source.crypt.flips import BITS, Ciphertext, Flippable, PlainBits
 from jpegrescue.source.crypt.sector import BLOCK
 from tests.jpeg.samples import photo
@@ -291,3 +292,18 @@ def test_a_header_in_pieces_is_no_obstacle() -> None:
     jpeg = encoded("coffee")
     for at in range(0, parse(np.frombuffer(jpeg, np.uint8)).scans[0].start, 48):
         outcome(jpeg, [8 * at + 3], effort="quick")
+
+
+def test_in_the_clear_what_decodes_to_its_end_is_left_alone() -> None:
+    """Odd blocks say nothing there; a prior does."""
+    jpeg = encoded("coffee")
+    quiet = []
+    for bit in range(scan_bit(jpeg, 0.4, 0), scan_bit(jpeg, 0.4, 0) + 400):
+        file = PlainBits(np.frombuffer(jpeg, np.uint8))
+        file.flip(bit)
+        track = quick_look(file.plain, parse(file.plain))
+        if track is not None and track.counted:
+            quiet.append(file)
+
+    assert len(quiet) > 20
+    assert all(repaired(file) is None for file in quiet)
