@@ -319,7 +319,7 @@ def repair(
         return None
     least = (SURE, LIKELY) if file.garbles else (IN_THE_CLEAR, IN_THE_CLEAR)
     search = _Search(file, effort, pool, look_around(track, file.plain, structure), least, known, watch)
-    flipped, left = True, list[Change]()
+    settled, left = False, list[Change]()
     if seen.counted and not damaged and not _looks_damaged(search, track):
         return None
     for _ in range(effort.passes):
@@ -329,12 +329,12 @@ def repair(
             plan = _plan_again(plan, file.plain, structure)
             track = follow(file.plain, plan)
         elif search.closely or not track.counted or not CLEAR <= search.judged(track, left)[1].risk < NEARLY:
+            settled = True
             break
         else:
             search.closely = True
-    settled = not flipped
     undone, judged = search.judged(track, left)
-    # a search that was cut short has not looked at what its last flips led to
+    # a search that was cut short has not looked at what its last flips led to, or not as closely as it meant to
     verdict = replace(judged, exact=judged.exact and settled)
     return Repaired(tuple(search.changes), tuple(left), tuple(undone), search.flipped, track, structure, verdict)
 
