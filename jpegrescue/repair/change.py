@@ -28,7 +28,7 @@ WEIGHTS = np.array([
 UNDO_WEIGHTS = np.array([2.0, -4.0])
 LEFT_WEIGHTS = np.array([-0.271, 0.809, 0.038])
 WHOLE_EVEN, WHOLE_SCALE = 14.0, 1.5  # nats that odd blocks of sound photos gain at most, and how sharply that ends
-UNKNOWN = -1000 * NAT  # what nothing is, nor gains
+UNKNOWN = -1000 * NAT  # in place of a gain that is not known: less than any that is
 WEIGHT_MOST = 30.0
 
 

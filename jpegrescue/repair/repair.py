@@ -242,9 +242,11 @@ class _Search:
 
     def expected(self, track: Track, odds: NDArray[np.float64]) -> list[int]:
         """Blocks of the scan that an error is expected in by what is known of their bits, however sound they look."""
+        if not self.known.bits.size:
+            return []
         hits = self.prior(track).hits(odds.size, self.flipped)
         blocks: list[int] = np.flatnonzero((hits >= EXPECTED) & ~np.isnan(odds)).tolist()
-        return blocks if self.known.bits.size else []
+        return blocks
 
     def near_changes(self, track: Track, blocks: list[int]) -> list[int]:
         """Those of `blocks` that lie within some rows of what the last pass changed; all of them in the first."""
