@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from jpegrescue.compiled import inlined, kernel
+from jpegrescue.compiled import allocating, inlined, kernel
 from jpegrescue.score._kernels_borders import ACTIVITY_BIN, LEFT, RIGHT, difference
 
 CLIP = 3.0  # standard deviations: what a single border can say at most
@@ -156,7 +156,7 @@ def _gain(value, other, variance):
     return 2.0 * math.log((3.0 * variance + value * value) / (3.0 * variance + other * other))
 
 
-@kernel
+@allocating
 def rough_odds(vertical, activity, rows, kinds, scatter, steps, path, width, over, under, residual, variance, out):
     """Roughly how much likelier borders are if offsets change at an MCU: from means over a row on either side.
 
@@ -217,7 +217,7 @@ def rough_odds(vertical, activity, rows, kinds, scatter, steps, path, width, ove
                 out[t] += max(odds, 0.0)
 
 
-@inlined
+@allocating
 def _median(values, variances, count):
     """Median of the first `count` values, weighted by the inverse of their standard deviations."""
     order = np.argsort(values[:count])
@@ -256,7 +256,7 @@ def _heard(begin, end, start, stop, c, over, under, residual, variance, values, 
     return count
 
 
-@kernel
+@allocating
 def agreement(t, start, stop, width, c, over, under, residual, variance, values, variances):
     """How well borders agree on a change at `t` of the run `[start, stop)`: log-likelihood ratio, and the change.
 
@@ -301,7 +301,7 @@ def agreement(t, start, stop, width, c, over, under, residual, variance, values,
     return best, change
 
 
-@kernel
+@allocating
 def cut_odds(
     vertical, activity, rows, kinds, scatter, path, width, over, under, residual, variance, near, far, told, run, t, out
 ):  # fmt: skip

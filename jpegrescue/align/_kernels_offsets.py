@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from jpegrescue.compiled import kernel
+from jpegrescue.compiled import allocating, kernel
 from jpegrescue.score._kernels_borders import ACTIVITY_BIN, difference
 
 TAIL = 0.1
@@ -48,7 +48,7 @@ def level_range(horizontal, vertical, activity, columns, rows, lowest, highest):
                 highest[c, n] = max(highest[c, n], mean - slack)
 
 
-@kernel
+@allocating
 def allowed(path, lowest, highest, least, most, low, high):
     """Offsets with which nearly all samples of a run are possible ones.
 
@@ -65,7 +65,7 @@ def allowed(path, lowest, highest, least, most, low, high):
         high[run] = most - np.sort(highest[start:stop])[stop - start - 1 - out]
 
 
-@kernel
+@allocating
 def first_guess(above, below, mean, variance, owner, own, spread, beside, voice, low, high, anchored, solution):
     """Offsets run after run: the median of what is said of each, within what is possible. Outliers do not move it.
 

@@ -6,7 +6,7 @@ two runs there is garbage.
 
 import numpy as np
 
-from jpegrescue.compiled import inlined, kernel
+from jpegrescue.compiled import allocating, inlined
 from jpegrescue.score._kernels_evidence import (
     BIAS,
     BIAS_SCATTER,
@@ -133,7 +133,7 @@ def begin(state, offset):
         state[c, BIAS_VARIANCE] = BIAS_SCATTER
 
 
-@kernel
+@allocating
 def path_odds(
     lines, activity, columns, kinds, shape, scatter, contents, table, left, bit_start, bit_end, bits_per_mcu,
     levels, expected, near, far, forced, width, places, final, error, path, gains, offsets,

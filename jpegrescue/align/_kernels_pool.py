@@ -3,14 +3,14 @@
 import numpy as np
 
 from jpegrescue.align._kernels_path import NOTHING, PARENT, SHIFT, START, STOP, STRANGERS
-from jpegrescue.compiled import inlined, kernel
+from jpegrescue.compiled import allocating, inlined
 
 POOL, SOURCES = 64, 6  # ends that are kept, and those that may go on at one shift
 SOLID = 48  # MCUs of a run that no garbage pretends to be
 RIVAL = 6 * 1024  # by so much a history must be better than one with the same shifts to take its place
 
 
-@kernel
+@allocating
 def compact(runs, offsets, variances, count, parent, over, score, pool_run, pool_parent):
     """Drop runs that no hypothesis descends from; returns how many are left."""
     used = np.zeros(count, np.bool_)

@@ -26,7 +26,7 @@ from jpegrescue.align._kernels_path import (
     tempered,
 )
 from jpegrescue.align._kernels_pool import POOL, SOLID, SOURCES, age, compact, keep, offer, place_in_pool
-from jpegrescue.compiled import kernel
+from jpegrescue.compiled import allocating
 from jpegrescue.score._kernels_evidence import (
     BIAS,
     BIAS_VARIANCE,
@@ -52,7 +52,7 @@ REACH = 12
 BUDGET, BUDGET_EACH = 10_000_000, 200  # shifts looked at, in all and for each MCU; from then on only the nearest are
 
 
-@kernel
+@allocating
 def search(
     lines, activity, columns, kinds, shape, scatter, contents, table, left, bit_start, bit_end, bits_per_mcu,
     levels, expected, near, far, forced, limit, width, places, half, final, error, closed, at_end, anchored,

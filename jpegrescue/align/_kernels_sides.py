@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jpegrescue.compiled import inlined, kernel
+from jpegrescue.compiled import allocating, inlined, kernel
 from jpegrescue.score._kernels_borders import ACTIVITY_BIN, SPREAD_BIN, difference
 from jpegrescue.score._kernels_evidence import contents_odds, odds_of_mean
 
@@ -155,7 +155,7 @@ def preview_margins(levels, expected, near, far, path, offsets, width, reach, ro
         out[run] = own - best
 
 
-@kernel
+@allocating
 def vouch(odds, owner, width, seamless, whole, open_to, enough, trusted):
     """Spread trust over runs: along the stream where there is no break, and over borders that speak for a run.
 

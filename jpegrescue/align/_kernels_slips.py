@@ -11,7 +11,7 @@ from jpegrescue.align._kernels_path import (
     strange,
     tempered,
 )
-from jpegrescue.compiled import inlined, kernel
+from jpegrescue.compiled import allocating, inlined, kernel
 from jpegrescue.score._kernels_evidence import STATE, compare, follow, meet, previewed
 
 SLACK = 64.0  # (1/16 level)²: offsets of different runs are not known better
@@ -20,7 +20,7 @@ LOOKED_AT = 4  # MCUs of garbage, at least, for which it matters what lies above
 BLURRED = 2  # previews do not tell places that are so near
 
 
-@kernel
+@allocating
 def walk(
     lines, activity, columns, kinds, shape, scatter, contents, table, levels, expected, near, far, at, owner, width,
     offsets, n, start, stop, shift, state, said,
@@ -56,7 +56,7 @@ def start_anew(state, known, offset):
         begin(state, offset)
 
 
-@kernel
+@allocating
 def borders(
     lines, activity, columns, kinds, shape, scatter, contents, table, _left, _bit_start, _bit_end, _bits_per_mcu,
     levels, expected, near, far, forced, width, path, offsets, at, owner, moves, pairs, together, alone,
@@ -126,7 +126,7 @@ def strangeness(left, start, stop):
     return max(0, most - STRANGERS)
 
 
-@kernel
+@allocating
 def junction(
     lines, activity, columns, kinds, shape, scatter, contents, table, left, bit_start, bit_end, bits_per_mcu,
     levels, expected, near, far, before, after, error, final, at, owner, width, offsets, n, last, start, missing, shift,
@@ -176,7 +176,7 @@ def junction(
     return best + cut
 
 
-@kernel
+@allocating
 def junctions(
     lines, activity, columns, kinds, shape, scatter, contents, table, left, bit_start, bit_end, bits_per_mcu,
     levels, expected, near, far, _forced, error, final, at, owner, width, offsets, path, moves,
@@ -260,7 +260,7 @@ def leader(group, v):
     return v
 
 
-@kernel
+@allocating
 def cuts(first, arc, head, turned, room, least, ceiling, odds, each, moved, left):
     """The set of runs that is best moved, and what it costs at least to move each run with whatever goes with it.
 

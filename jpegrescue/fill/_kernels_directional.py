@@ -6,7 +6,7 @@ values. Single thread and fixed order throughout, so that results do not depend 
 
 import numpy as np
 
-from jpegrescue.compiled import kernel
+from jpegrescue.compiled import allocating, kernel
 from jpegrescue.fill._kernels_stencil import PULL, extent_of, spans_of, stencil_of
 from jpegrescue.fill._kernels_thumbnail import inner
 from jpegrescue.fill._kernels_window import DOUBTFUL, LOST, start_flat
@@ -16,7 +16,7 @@ EARLY = 30.0
 HALF = np.float32(0.5)
 
 
-@kernel
+@allocating
 def directional(
     samples, state, started, taps, stiffness, rounds, iterations, tolerance, rows, row_at, columns, column_at, strength,
     target,
@@ -52,7 +52,7 @@ def directional(
         )
 
 
-@kernel
+@allocating
 def rehearse(
     samples, state, taps, stiffness, iterations, tolerance, rows, row_at, columns, column_at, strength, target, weights,
     truth, counted, errors,
@@ -87,7 +87,7 @@ def rehearse(
                     errors[number] += (value - truth[y, x]) ** 2
 
 
-@kernel
+@allocating
 def surprise(samples, state, rows, row_at, columns, column_at, target, noise, expected, out):
     """How much more than its noise each preview sample says: ratios of signal to noise, kept within limits.
 
@@ -208,7 +208,7 @@ def _add_enlarged(small, extent, rows, row_at, columns, column_at, line, out):
                 target[x] += weight * source[x]
 
 
-@kernel
+@allocating
 def _framed(samples):
     """A copy with a border of zeros. Loops, as an expression of whole arrays takes seconds to compile."""
     field = np.zeros((samples.shape[0] + 2, samples.shape[1] + 2), np.float32)
@@ -218,7 +218,7 @@ def _framed(samples):
     return field
 
 
-@kernel
+@allocating
 def _squared(weights):
     out = np.empty(weights.shape, np.float32)
     for i in range(weights.shape[0]):
@@ -227,7 +227,7 @@ def _squared(weights):
     return out
 
 
-@kernel
+@allocating
 def _conjugate_gradients(
     samples, state, spans, stencil, iterations, tolerance, rows, row_at, columns, column_at, strength, target
 ):

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from jpegrescue.compiled import kernel
+from jpegrescue.compiled import allocating, kernel
 
 
-@kernel
+@allocating
 def label(lost, labels):
     """Number 8-connected groups of `lost` (bool, 2-D) from 1 on into `labels` (int32); returns how many there are."""
     rows, columns = lost.shape

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jpegrescue.compiled import inlined, kernel
+from jpegrescue.compiled import allocating, inlined, kernel
 from jpegrescue.fill._kernels_window import DOUBTFUL, KNOWN, LOST
 
 PULL = np.float32(0.02)  # how strongly a doubtful sample is held: its value counts over some 7 samples
@@ -13,7 +13,7 @@ DEVIATION_MIN = np.float32(1e-6)
 ONE, TWO, HALF, QUARTER = np.float32(1), np.float32(2), np.float32(0.5), np.float32(0.25)
 
 
-@kernel
+@allocating
 def spans_of(state):
     """Runs of samples that are not known: int64 (runs, 3), row, first and end."""
     height, width = state.shape
@@ -38,7 +38,7 @@ def spans_of(state):
     return spans
 
 
-@kernel
+@allocating
 def _witnesses(state, started):
     """How much each sample counts as a witness of directions, float32."""
     weights = np.ones(3, np.float32)
@@ -82,7 +82,7 @@ def _add_pairs(out, tap, before, after, next_tap, further_before, further_after)
         out[x] += tap * (before[x] + after[x]) + next_tap * (further_before[x] + further_after[x])
 
 
-@kernel
+@allocating
 def _tensor(samples, state, corners, started, taps):
     """Smoothed products of gradients, at the corners between four samples: xx, xy, yy and the weight of witnesses.
 
@@ -120,7 +120,7 @@ def _tensor(samples, state, corners, started, taps):
     return tensor
 
 
-@kernel
+@allocating
 def _add_directions(tensor, corners, stiffness, falling, rising):
     """Diagonal links that the tensor asks for; returns what its corners add to links east and take from links south.
 
@@ -148,7 +148,7 @@ def _add_directions(tensor, corners, stiffness, falling, rising):
     return lateral
 
 
-@kernel
+@allocating
 def stencil_of(samples, state, spans, started, taps, stiffness):
     """Half the Hessian of ∇xᵀ(I + k·A)∇x: weights of each sample with itself, east, south, south-east and south-west.
 

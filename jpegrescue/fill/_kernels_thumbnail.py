@@ -7,7 +7,7 @@ Beyond the picture its outermost samples go on.
 
 import numpy as np
 
-from jpegrescue.compiled import inlined, kernel
+from jpegrescue.compiled import allocating, inlined, kernel
 
 STEPS = 64
 
@@ -68,7 +68,7 @@ def _slopes(table, reach, centre, pitch, length, probe, weight, slope):
     return begin, count
 
 
-@kernel
+@allocating
 def _axis(table, reach, origin, pitch, length, probe, wanted):
     """Along one axis, what the `wanted` preview samples take in and all that lie between them.
 
@@ -90,7 +90,7 @@ def _axis(table, reach, origin, pitch, length, probe, wanted):
     return first, ranges, weights
 
 
-@kernel
+@allocating
 def shrink(samples, factor, out):
     """Means of factor × factor samples.
 
@@ -153,7 +153,7 @@ def inner(values, weights):
     return (s0 + s2) + (s1 + s3)
 
 
-@kernel
+@allocating
 def predict(plane, unknown, block, cells, geometry, table, reach, probe, out, slopes, good):
     """What the blur gives at preview samples, before gain and offset.
 
@@ -206,7 +206,7 @@ def noise_around(residual, checked, top, bottom, left, right, ring, prior, usual
     return total / count
 
 
-@kernel
+@allocating
 def axis_weights(table, reach, origin, pitch, first, low, high, length, at, weights):
     """Along one axis: weights of the samples [low, high) in preview samples from `first` on.
 
@@ -221,7 +221,7 @@ def axis_weights(table, reach, origin, pitch, first, low, high, length, at, weig
             weights[j, k - low - at[j]] = weight[k - begin]
 
 
-@kernel
+@allocating
 def outside(samples, size, geometry, table, reach, first, window, out):
     """What samples outside a window contribute to preview samples.
 

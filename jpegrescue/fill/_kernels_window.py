@@ -5,7 +5,7 @@ States of samples: KNOWN stay as they are, LOST are to be filled, DOUBTFUL are h
 
 import numpy as np
 
-from jpegrescue.compiled import kernel
+from jpegrescue.compiled import allocating, kernel
 
 KNOWN, LOST, DOUBTFUL = 0, 1, 2
 MID_GREY = np.float32(128)
@@ -55,7 +55,7 @@ def enlarge_into(coarse, state, samples):
             samples[y, x] = upper + fy * (lower - upper)
 
 
-@kernel
+@allocating
 def start_flat(samples, state):
     """Set the lost samples to the mean of the known ones, or else of the doubtful ones."""
     sums = np.zeros(3)
@@ -74,7 +74,7 @@ def start_flat(samples, state):
                 samples[y, x] = mean
 
 
-@kernel
+@allocating
 def gather(samples, states, mcu_height, mcu_width, top, left, factor, out, out_state):
     """A window of a plane at 1/`factor` of its size: means of the best-known samples.
 

@@ -7,7 +7,7 @@ most 64 symbols of 27 bits before the end is checked.
 
 import numpy as np
 
-from jpegrescue.compiled import inlined, kernel
+from jpegrescue.compiled import allocating, inlined, kernel
 
 PADDING = 256
 FAST_BITS = 10
@@ -193,7 +193,7 @@ def _block_base(geometry, component, mcu_x, mcu_y, column, row):
     return geometry[component, 0] + (block_y * geometry[component, 1] + block_x) * 64
 
 
-@kernel
+@allocating
 def decode_intervals(
     data,
     interval_bits,

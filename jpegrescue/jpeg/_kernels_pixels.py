@@ -7,7 +7,7 @@ Colour: ITU-R BT.601 full range as in JFIF 1.02, in 16-bit fixed point.
 
 import numpy as np
 
-from jpegrescue.compiled import inlined, int32, kernel
+from jpegrescue.compiled import allocating, inlined, int32, kernel
 
 LANES = 16
 CLAMPED = np.array([22, 0, 255], np.int32)
@@ -53,7 +53,7 @@ def _butterfly(work, at, step, rounding, shift):
     work[at + 7 * step] = int32(a0 - b3) >> shift
 
 
-@kernel
+@allocating
 def inverse_dct(blocks, quantisation, ending, plane):
     """Dequantise and transform: int16 (rows, columns, 64) and int32 (64,) to samples (8·rows, 8·columns).
 
@@ -142,7 +142,7 @@ def _upsample_row(plane, geometry, y, width, near, out):
             out[x] = plane[source, x * across // across_max]
 
 
-@kernel
+@allocating
 def upsample(plane, geometry, out):
     """Bring one component to the picture's size.
 
@@ -160,7 +160,7 @@ def upsample(plane, geometry, out):
             out[y, x] = line[x]
 
 
-@kernel
+@allocating
 def ycc_to_rgb(luma, blue, red, geometry, ending, out):
     """Upsample two chroma planes and convert, row by row.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jpegrescue.compiled import inlined, kernel
+from jpegrescue.compiled import allocating, inlined
 from jpegrescue.jpeg._kernels_entropy import AC_SIZE_MAX, DC_SIZE_MAX
 
 DC_MAX = (1 << DC_SIZE_MAX) - 1
@@ -29,7 +29,7 @@ def _magnitude(value, size):
     return value if value >= 0 else value + (1 << size) - 1
 
 
-@kernel
+@allocating
 def count_symbols(planes, blocks, columns, rows, restart, zigzag, sizes, counts, clamped):
     """Count the symbols that a scan needs, as `encode_scan` writes them.
 
@@ -112,7 +112,7 @@ def _append(out, written, bits, filled, entry, magnitude):
     return written, bits, filled
 
 
-@kernel
+@allocating
 def encode_scan(planes, blocks, columns, rows, restart, zigzag, sizes, entries, out, last_at, padding):
     """Code a scan; the arguments that `count_symbols` also has are as there.
 

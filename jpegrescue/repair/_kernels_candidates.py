@@ -8,7 +8,7 @@ where on both are worth the same.
 
 import numpy as np
 
-from jpegrescue.compiled import inlined, kernel
+from jpegrescue.compiled import allocating, inlined, kernel
 from jpegrescue.score._kernels_symbols import forget, padded, weigh_block, weigh_upto
 
 HOLE, END, HOPELESS = 12 * 1024, 10 * 1024, 8 * 1024
@@ -98,7 +98,7 @@ def _fill(buffer, upto, filled, data, shift):
     return max(upto, filled)
 
 
-@kernel
+@allocating
 def try_block(
     data,
     head,
@@ -221,7 +221,7 @@ def try_block(
                 last, c = p, blocks[b, 0]
                 level, dc_before = state[0, c], state[1, c]
                 ok, p, weight = weigh_block(
-                    buffer, p, blocks[b], state, fast, code_max, code_delta, symbols, ac_odds, dc_odds
+                    buffer, p, blocks, b, state, fast, code_max, code_delta, symbols, ac_odds, dc_odds
                 )
                 ok = ok and p <= end
                 if ok and last >= own_from and p <= own_upto:
@@ -232,7 +232,8 @@ def try_block(
                             buffer,
                             last,
                             limit,
-                            blocks[b],
+                            blocks,
+                            b,
                             level,
                             dc_before,
                             fast,

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from jpegrescue.repair.pairs import (
 from jpegrescue.repair.prior import NOTHING, Known, Prior
 from jpegrescue.repair.search import block_odds, options, single_flips, suspects, undo_each, weigh_up
 from jpegrescue.repair.surroundings import Surroundings, look_around
-from jpegrescue.repair.track import ScanPlan, Track, follow, plan_scan, quick_look, still_fits
+from jpegrescue.repair.track import ScanPlan, Track, calibrated, follow, plan_scan, quick_look, still_fits
 from jpegrescue.repair.verdict import Verdict, judge, pair_risks
 from jpegrescue.score.plausibility import NAT
 from jpegrescue.source.crypt.flips import BITS, Flippable
@@ -97,15 +98,16 @@ class Repaired:
 class _Search:
     """A search under way.
 
-    `stirred`: blocks that the last pass changed; `paired`: what two flips can do in garbled stretches; `looked`: in how
-    many of them that was asked; `least`: probability of changes to be made, at first and in the end; `known`: of single
-    bits; `closely`: hardly an error can be left; `cleared`: looks of blocks whose single bits gain nothing.
+    `surroundings`: as they look before anything is flipped; `stirred`: blocks that the last pass changed; `paired`:
+    what two flips can do in garbled stretches; `looked`: in how many of them that was asked; `least`: probability of
+    changes to be made, at first and in the end; `known`: of single bits; `closely`: hardly an error can be left;
+    `cleared`: looks of blocks whose single bits gain nothing.
     """
 
     file: Flippable
     effort: Effort
     pool: Executor
-    surroundings: Surroundings
+    surroundings: Callable[[], Surroundings]
     least: tuple[float, float]
     known: Known
     watch: Watch | None = None
@@ -218,7 +220,7 @@ class _Search:
             made.setdefault(latest[flip], []).append(flip)
         odds = block_odds(track, self.file)
         prior = self.prior(track)
-        return undo_each(track, self.surroundings, self.file, list(made.values()), odds, self.flipped, prior)
+        return undo_each(track, self.surroundings(), self.file, list(made.values()), odds, self.flipped, prior)
 
     @property
     def deep(self) -> float:
@@ -257,7 +259,9 @@ class _Search:
 
     def weigh(self, track: Track, found: list[list[Option]], least: int = WORTH_A_LOOK) -> list[Change]:
         """What of it is worth a look."""
-        weighed = weigh_up(track, self.surroundings, self.file, found, least)
+        if not any(option.gain >= least for options in found for option in options):
+            return []
+        weighed = weigh_up(track, self.surroundings(), self.file, found, least)
         if self.watch is not None:
             self.watch(weighed, self.flipped)
         return weighed
@@ -313,14 +317,15 @@ def repair(
     seen = quick_look(file.plain, structure)
     if seen is None or (seen.counted and not damaged and not _unusual(seen, file, known)):
         return None
-    plan = plan_scan(file.plain, structure)
+    plan = calibrated(seen)
     if plan is None:
         return None
     track = follow(file.plain, plan)
     if _hopeless(track):
         return None
     least = (SURE, LIKELY) if file.garbles else (IN_THE_CLEAR, IN_THE_CLEAR)
-    search = _Search(file, effort, pool, look_around(track, file.plain, structure), least, known, watch)
+    surroundings = cache(partial(look_around, track, file.plain, structure))
+    search = _Search(file, effort, pool, surroundings, least, known, watch)
     settled, left = False, list[Change]()
     if seen.counted and not damaged and not _looks_damaged(search, track):
         return None

@@ -105,14 +105,19 @@ def quick_look(data: NDArray[np.uint8], structure: JpegStructure) -> Track | Non
 
 
 def plan_scan(data: NDArray[np.uint8], structure: JpegStructure) -> ScanPlan | None:
-    """Make ready for the one scan of a file, with odds calibrated to what of it looks like a photo.
+    """Make ready for the one scan of a file; see `calibrated`.
 
     `None` where there is not exactly one scan with all components, or a table is missing, or nothing decodes.
     """
-    plan = _uncalibrated(structure)
-    track = None if plan is None else follow(data, plan)
-    if plan is None or track is None or track.weighed.count == 0:
+    track = quick_look(data, structure)
+    return None if track is None else calibrated(track)
+
+
+def calibrated(track: Track) -> ScanPlan | None:
+    """The plan with odds calibrated to what of the scan looks like a photo; `None` where nothing decodes."""
+    if track.weighed.count == 0:
         return None
+    plan = track.plan
     near = np.convolve(track.weighed.odds, np.ones(SMOOTHED, np.int64), "same")[: track.weighed.count]
     own = symbols.count_symbols(track.stripped, track.weighed, near > 0, plan.layout, plan.kinds)
     return replace(plan, odds=symbols.symbol_odds(plan.tables, plan.kinds, own))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jpegrescue.compiled import kernel
+from jpegrescue.compiled import allocating, kernel
 
 WINDOW = 24
 HYPOTHESES = 8
@@ -12,7 +12,7 @@ FREE_OCTAVES = 1.5
 REACH = 8  # a smooth area holds so many times more intervals than its bytes suggest
 
 
-@kernel
+@allocating
 def anchor_restarts(position, number, typical, intervals, end, has_end, index):
     """Choose which RSTn markers of a damaged scan are real, and which interval each one opens.
 

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from jpegrescue.compiled import inlined, kernel
+from jpegrescue.compiled import allocating, inlined, kernel
 from jpegrescue.score._kernels_borders import ACTIVITY_BIN, SPREAD_BIN, difference
 
 OFFSET, BIAS, OFFSET_VARIANCE, COVARIANCE, BIAS_VARIANCE = 0, 1, 2, 3, 4  # against the run above, as it is now
@@ -197,7 +197,7 @@ def stream_odds(lines, activity, rows, kinds, shape, scatter, contents, table, f
             out[t] = odds + contents_odds(contents, table, t - 1, t)
 
 
-@kernel
+@allocating
 def stacked_odds(lines, activity, columns, kinds, shape, scatter, contents, table, width, out):
     """For every MCU of a stream, that the one `width` before lies above it and has the same offsets."""
     seen, state = np.empty((kinds.size, 3)), np.zeros((kinds.size, STATE))

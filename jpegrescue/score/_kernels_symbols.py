@@ -8,7 +8,7 @@ garbled cipher block. Bits of magnitudes say nothing here.
 
 import numpy as np
 
-from jpegrescue.compiled import inlined, kernel
+from jpegrescue.compiled import allocating, inlined
 from jpegrescue.jpeg._kernels_entropy import AC_SIZE_MAX, DC_SIZE_MAX, FAST_BITS, load, long_code, top
 
 LEVELS, SHAPES, DC_SIZES, SYMBOLS = 10, 5, 12, 256
@@ -50,21 +50,21 @@ def shape(number, last, total):
 
 
 @inlined
-def weigh_block(data, p, block, state, fast, code_max, code_delta, symbols, ac_odds, dc_odds):
-    """One block: (whether it decodes, bit behind it, log-odds); see `jpeg._kernels_entropy` for the tables.
+def weigh_block(data, p, blocks, b, state, fast, code_max, code_delta, symbols, ac_odds, dc_odds):
+    """Block `b` of an MCU: (whether it decodes, bit behind it, log-odds); see `jpeg._kernels_entropy` for the tables.
 
     Args:
         data: uint8, bytes without stuffing, then PADDING.
         p: bit address.
-        block: int64 (5,), component, column, row, DC and AC table.
+        blocks: int64 (blocks per MCU, 5): component, column, row, DC and AC table.
         state: int64 (2, components), level and size of the DC difference of the block before, see `forget`; updated.
         fast, code_max, code_delta, symbols: look-ups.
         ac_odds: int16 (components, LEVELS, 64, SHAPES, SYMBOLS).
         dc_odds: int16 (components, DC_CONTEXTS, DC_SIZES).
     """
-    c = block[0]
+    c = blocks[b, 0]
     ok, p, odds, number, size = weigh_upto(
-        data, p, END, block, state[0, c], state[1, c], fast, code_max, code_delta, symbols, ac_odds, dc_odds
+        data, p, END, blocks, b, state[0, c], state[1, c], fast, code_max, code_delta, symbols, ac_odds, dc_odds
     )
     state[1, c] = size
     if ok:
@@ -73,13 +73,13 @@ def weigh_block(data, p, block, state, fast, code_max, code_delta, symbols, ac_o
 
 
 @inlined
-def weigh_upto(data, p, limit, block, level, before, fast, code_max, code_delta, symbols, ac_odds, dc_odds):
+def weigh_upto(data, p, limit, blocks, b, level, before, fast, code_max, code_delta, symbols, ac_odds, dc_odds):
     """Weigh the symbols of a block that begin before bit `limit`.
 
     `level`, `before`: the component's state; others as of `weigh_block`. Returns whether they decode, the bit behind
     them, their log-odds, how many AC coefficients are not zero, and the size of the DC difference.
     """
-    c, dc_table, ac_table = block[0], block[3], block[4]
+    c, dc_table, ac_table = blocks[b, 0], blocks[b, 3], blocks[b, 4]
     if p >= limit:
         return True, p, 0, 0, before
     bits = load(data, p)
@@ -147,7 +147,7 @@ def padded(data, p, end):
     return True
 
 
-@kernel
+@allocating
 def weigh_stream(
     data,
     intervals,
@@ -171,8 +171,7 @@ def weigh_stream(
     Args:
         data: uint8, bytes without stuffing, then PADDING.
         intervals: int64 (n, 2), first bit and end bit of every interval.
-        blocks: int64 (blocks per MCU, 5): component, column, row, DC and AC table.
-        fast, code_max, code_delta, symbols, ac_odds, dc_odds: see `weigh_block`.
+        blocks, fast, code_max, code_delta, symbols, ac_odds, dc_odds: see `weigh_block`.
         resumed: int64 (room,), output: bit behind the MCU before, where each MCU should have begun.
         start: int64 (room,), output: bit where it did begin, in ascending order.
         odds: int64 (room,), output: its log-odds.
@@ -202,7 +201,7 @@ def weigh_stream(
             ok = True
             for b in range(blocks.shape[0]):
                 ok, q, weights[b] = weigh_block(
-                    data, q, blocks[b], state, fast, code_max, code_delta, symbols, ac_odds, dc_odds
+                    data, q, blocks, b, state, fast, code_max, code_delta, symbols, ac_odds, dc_odds
                 )
                 ends[b] = q
                 if not ok or q > end:
@@ -237,7 +236,7 @@ def _spread(bins, start, end, weight):
         bins[i] += weight * share // (end - start)
 
 
-@kernel
+@allocating
 def sum_between(
     data,
     resumed,
@@ -278,13 +277,14 @@ def sum_between(
         for b in range(blocks.shape[0]):
             c = blocks[b, 0]
             level, before, begun, done = state[0, c], state[1, c], p, 0
-            _, p, weight = weigh_block(data, p, blocks[b], state, fast, code_max, code_delta, symbols, ac_odds, dc_odds)
+            _, p, weight = weigh_block(data, p, blocks, b, state, fast, code_max, code_delta, symbols, ac_odds, dc_odds)
             while e < edges.size and edges[e] < p:
                 part = weigh_upto(
                     data,
                     begun,
                     edges[e],
-                    blocks[b],
+                    blocks,
+                    b,
                     level,
                     before,
                     fast,
@@ -302,7 +302,7 @@ def sum_between(
                 sums[e - 1] += weight - done
 
 
-@kernel
+@allocating
 def count_symbols(
     data, start, wanted, states, blocks, fast, code_max, code_delta, symbols, kinds, ac_counts, dc_counts
 ):
