@@ -1,5 +1,6 @@
 """The house of the package: one way up the floors, and a test beside every module."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -62,3 +63,39 @@ def test_files_stay_short_enough_to_be_read() -> None:
     lengths = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
 
     assert {path: length for path, length in lengths.items() if length > 450} == {}
+
+
+def compiled_functions() -> dict[tuple[str, str], tuple[str, set[tuple[str, str]]]]:
+    """By file and name: how each is decorated, and which of the others it calls."""
+    found = {}
+    for path in PACKAGE.rglob("_kernels*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        home = path.relative_to(PACKAGE).with_suffix("").as_posix()
+        known = {node.name: (home, node.name) for node in tree.body if isinstance(node, ast.FunctionDef)}
+        for node in tree.body:
+            if isinstance(node, ast.ImportFrom) and node.module:
+                module = node.module.removeprefix("jpegrescue.").replace(".", "/")
+                known |= {alias.asname or alias.name: (module, alias.name) for alias in node.names}
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and node.decorator_list:
+                called = {
+                    call.func.id
+                    for call in ast.walk(node)
+                    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+                }
+                found[home, node.name] = (
+                    ast.unparse(node.decorator_list[0]),
+                    {known[name] for name in called & known.keys()},
+                )
+    return found
+
+
+def test_only_kernels_that_count_references_call_others_that_do() -> None:
+    functions = compiled_functions()
+    counting = {name for name, (decorator, _) in functions.items() if decorator == "allocating"}
+    leaking = {
+        name for name, (decorator, called) in functions.items() if decorator != "allocating" and called & counting
+    }
+
+    assert len(counting) > 20
+    assert leaking == set()
