@@ -18,8 +18,8 @@ _PACKAGE = Path(__file__).parent
 
 
 def _sources_digest() -> str:
-    digest = hashlib.sha256(sys.version.encode())
-    for path in [Path(__file__), *sorted(_PACKAGE.rglob("_kernels*.py"))]:
+    digest = hashlib.sha256(sys.version.encode() + Path(__file__).read_bytes())
+    for path in sorted(_PACKAGE.rglob("_kernels*.py")):
         digest.update(path.relative_to(_PACKAGE).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -34,9 +34,9 @@ UNUSUAL, ODD = -10.0, -3.0
 """Nats of a block, before odds are calibrated to the file and then, below which bits are tried in a file that seems
 undamaged otherwise: a third of all errors in cipher blocks leave one that decodes to its end."""
 WORTH_A_PAIR = 12.0  # nats that two flips have to gain beyond what they cost
-PAIRS_LEFT = 2e-4, 5e-5
+PAIRS_LEFT = 2e-4, 2e-5
 """Risk of pairs of errors that need not be looked for, all blocks together, and where hardly an error can be left."""
-CLEAR, NEARLY = 2e-4, 0.03  # risk of a scan that need not be searched any further, and that is worth it
+CLEAR, NEARLY = 1e-4, 0.03  # risk of a scan that need not be searched any further, and that is worth it
 GARBLED = 0.0  # nats of a block that two flipped bits may lie in: one in 400 garbled ones has more
 SURE, LIKELY = 0.95, 0.5  # probability of a change that is made at once, and when nothing surer is left
 GAIN_LEAST = 3 * NAT  # over leaving it alone, which is an explanation, too
@@ -73,7 +73,7 @@ class Effort:
 
 EFFORTS = {
     "quick": Effort(-3.0, 3.0, 3.0, 0, 0, 8),
-    "normal": Effort(0.0, 8.0, 10.0, 64, 32, 24),
+    "normal": Effort(0.0, 8.0, 12.0, 64, 32, 24),
     "thorough": Effort(6.0, 1000.0, 1000.0, 1000, 1000, 64),
 }
 
