@@ -17,6 +17,7 @@ from jpegrescue.align import _kernels_offsets as kernels
 from jpegrescue.align.cuts import likely_cuts
 from jpegrescue.align.evidence import Evidence
 from jpegrescue.align.place import Run, gains
+from jpegrescue.score.borders import CHROMA, LUMA, Borders
 
 PREVIEW_DOUBT = 4.0
 SHARED, SHADING_MAX, SMOOTH = 0.5, 2.0, 16.0**2
@@ -24,6 +25,9 @@ ROUNDS = 10
 LIKE = 10.0  # neighbouring borders are wrong together: so many count as one
 ANCHOR, LOOSE = 1e9, 1e-9
 BLACK, WHITE = 0.0, 255 * 16.0
+CENTRE = 128 * 16.0
+RED, GREEN, BLUE = np.array([0.0, 1.402]), np.array([-0.344136, -0.714136]), np.array([1.772, 0.0])
+"""What chroma adds to luma (JFIF)."""
 SLACK, BEYOND = 16.0, 16.0**2
 """1/16 level: what samples exceed black and white by for reasons of quantisation, and the variance of more."""
 SEAM = 1.0
@@ -104,8 +108,11 @@ def _solved_all(
     linked = np.concatenate((above, seam - 1)), np.concatenate((below, seam))
     skyline = _skyline(*linked, len(runs))
     steps, doubt = np.zeros((borders.kinds.size, len(runs)), np.int64), np.zeros((borders.kinds.size, len(runs)))
-    for c in range(borders.kinds.size):
+    coloured = borders.kinds.tolist() == [LUMA, CHROMA, CHROMA]
+    for c in (1, 2, 0) if coloured else range(borders.kinds.size):
         low, high = lowest[c], highest[c]
+        if coloured and c == 0:
+            low, high = _with_colours(evidence, members, steps[1:, member], low, high)
         told = (*_previewed(evidence, runs, anchored, c), member, low[members], high[members])
         system = _System(above, below, mean[c], variance[c], *told)
         offset = _first_guess(evidence, runs, system, (low, high), guess[:, c], anchored, seams, c)
@@ -113,6 +120,42 @@ def _solved_all(
         system = replace(system, above=linked[0], below=linked[1], mean=joined[0], variance=joined[1])
         steps[c], doubt[c] = _solved(system, skyline, offset, float(borders.steps[c]))
     return steps, doubt
+
+
+def _with_colours(
+    evidence: Evidence,
+    members: NDArray[np.int64],
+    steps: NDArray[np.int64],
+    lowest: NDArray[np.float64],
+    highest: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What luma has at least and at most, float64 (MCUs,), with red, green and blue in mind: none is under 0 either.
+
+    Args:
+        evidence: the stream; of Y, Cb and Cr.
+        members: int64 (n,), its MCUs whose colours are known.
+        steps: int64 (2, n), the offsets of their chroma, quantiser steps.
+        lowest: float64 (MCUs,), see `kernels.level_range`, of luma.
+        highest: the same.
+    """
+    borders = evidence.borders
+    luma, blue, red = _side_means(borders)[:, members]
+    blue = blue + steps[0] * borders.steps[1] - CENTRE
+    red = red + steps[1] * borders.steps[2] - CENTRE
+    primaries = luma + np.stack((RED @ (blue, red), GREEN @ (blue, red), BLUE @ (blue, red)))
+    low, high = lowest.copy(), highest.copy()
+    low[members] = np.minimum(low[members], primaries.min(axis=0))
+    high[members] = np.maximum(high[members], primaries.max(axis=0))
+    return low, high
+
+
+def _side_means(borders: Borders) -> NDArray[np.float64]:
+    """Means of the four sides of MCUs, float64 (components, MCUs), 1/16 level."""
+    means = np.empty((borders.kinds.size, borders.mcus))
+    for c, (columns, rows) in enumerate(zip(pairwise(borders.columns), pairwise(borders.rows), strict=True)):
+        across, along = borders.horizontal[:, :, slice(*columns)], borders.vertical[:, :, slice(*rows)]
+        means[c] = (across.mean(axis=(0, 2)) + along.mean(axis=(0, 2))) / 2
+    return means
 
 
 def _first_guess(

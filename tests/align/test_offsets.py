@@ -134,6 +134,19 @@ def test_a_guess_that_is_far_away_does_no_harm() -> None:
     assert abs(steps[1, 0] + 606) <= 2
 
 
+@pytest.mark.parametrize("off", [-20, 20])
+def test_no_colour_is_darker_than_black_or_lighter_than_white(off: int) -> None:
+    """Luma alone would do, 30 levels darker or lighter: but red, green or blue would not. One door was too dark so."""
+    x, y = np.linspace(0, 1, 384)[None, :], np.linspace(0, 1, 256)[:, None]
+    part = 0.5 + 0.5 * np.sin(9 * x + 7 * y)
+    red = np.stack((60 + 195 * part, 60 * (1 - part), 60 * part * (1 - part)), axis=2)
+    jpeg = saved(Image.fromarray(red.astype(np.uint8)), quality=75)
+    evidence = with_offsets(reading(jpeg), {48: (off, 0, 0)})
+    steps, _ = solve_offsets(evidence, [Run(0, 20, 0), Run(96, MCUS, 0)], np.zeros((2, 3)), np.array([True, False]))
+
+    assert abs(steps[1, 0] + off) * evidence.borders.steps[0] / 16 < 6
+
+
 @pytest.mark.parametrize("off", [-300, 300])
 def test_nothing_is_darker_than_black_or_lighter_than_white(off: int) -> None:
     """Where nothing else tells an offset, this does, within what the picture leaves open."""
