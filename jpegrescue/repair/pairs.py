@@ -26,6 +26,7 @@ REACH = 12  # blocks from the first error to the second
 BRIDGED = 2
 SOUND = 5.0  # nats of a block that is in step again
 ODD = -10.0  # nats of a stretch: what looks better may be sound, and is asked by how likely two errors are
+ADJACENT, GROUP_MOST = 2, 8  # blocks between flips that may have come of one error, and how many of these at most
 CLOSE = 2  # blocks around where the scan falls out of step that the first error may lie in
 
 
@@ -102,6 +103,50 @@ def instead_of(bits: Sequence[int]) -> list[Flips]:
         masks: NDArray[np.uint8] = way.masks[others] ^ np.bitwise_xor.reduce(ONE_BIT[made], axis=0)
         ways.append(Flips(masks, np.concatenate((changed, way.bits[others]), axis=1)))
     return ways
+
+
+def neighbours(flipped: Iterable[int]) -> list[list[int]]:
+    """Flipped bits of blocks that lie side by side, or but one apart, ascending; none of those that lie alone."""
+    groups: list[list[int]] = []
+    for flip in sorted(flipped):
+        if groups and flip // BITS - groups[-1][-1] // BITS <= ADJACENT:
+            groups[-1].append(flip)
+        else:
+            groups.append([flip])
+    return [group for group in groups if group[0] // BITS != group[-1] // BITS and len(group) <= GROUP_MOST]
+
+
+def one_in_place_of(
+    track: Track,
+    file: Flippable,
+    made: Sequence[int],
+    odds: NDArray[np.float64],
+    flipped: frozenset[int],
+    prior: Prior,
+) -> list[Option]:
+    """Options of one other bit, in any of their blocks, instead of all that were `made` in `neighbours`.
+
+    A wrong bit may garble the block behind it, so that two more make up for it there.
+    """
+    first, last = made[0] // BITS, made[-1] // BITS
+    at, size = block_offset(first, file.lead), BLOCK * (last + 2 - first)
+    blocks = [block for block in range(first, last + 1) if not np.isnan(odds[block])]
+    for flip in made:
+        file.flip(flip)
+    before = standing(file.plain, at, size)
+    single = [file.variants(block) for block in blocks]
+    for flip in made:
+        file.flip(flip)
+    undone = np.array(made) - BITS * first
+    found: list[Option] = []
+    for block, changed in zip(blocks, single, strict=True):
+        inside = BITS * (block - first) + np.arange(BITS)
+        others = ~np.isin(inside, undone)
+        variants = np.repeat(before[None], int(others.sum()), axis=0)
+        variants[:, BLOCK * (block - first) :][:, : changed.shape[1]] = changed[others]
+        bits = np.concatenate((np.tile(undone, (variants.shape[0], 1)), inside[others, None]), axis=1)
+        found += options(track, file, first, variants, bits, odds, flipped, prior)
+    return sorted(found, key=lambda option: (-option.gain, option.flips))[:RIVALS]
 
 
 def two_blocks(

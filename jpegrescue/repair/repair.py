@@ -17,6 +17,8 @@ from jpegrescue.repair.pairs import (
     beginnings,
     garbled_stretches,
     instead_of,
+    neighbours,
+    one_in_place_of,
     two_bits,
     two_blocks,
     two_other_bits,
@@ -210,6 +212,9 @@ class _Search:
 
         several = sorted(block for block, flips in Counter(flip // BITS for flip in self.flipped).items() if flips > 1)
         swapped = [*self.pool.map(attempt, sorted(self.flipped)), *self.pool.map(attempt_instead, several)]
+        swapped += [
+            one_in_place_of(track, self.file, group, odds, self.flipped, prior) for group in neighbours(self.flipped)
+        ]
         return [made for made in swapped if made]
 
     def undo(self, track: Track) -> list[Change]:
@@ -231,7 +236,9 @@ class _Search:
         """What it would do to flip back what was flipped, and what may be said of the scan."""
         undone = self.undo(track)
         paired = sorted(block for tried in self.paired.values() for block in tried)
-        return undone, judge(track, self.file, self.flipped, left, undone, paired, self.prior(track), self.deep)
+        together = [change for change in self.changes if change.fresh > 1 and self.flipped.issuperset(change.flips)]
+        accepted = undone, together
+        return undone, judge(track, self.file, self.flipped, left, accepted, paired, self.prior(track), self.deep)
 
     def prior(self, track: Track) -> Prior:
         """How likely every bit is to have flipped, at the rate of errors that has been seen."""

@@ -79,7 +79,7 @@ def judge(
     file: Flippable,
     flipped: frozenset[int],
     unsolved: Sequence[Change],
-    undone: Sequence[Change],
+    accepted: tuple[Sequence[Change], Sequence[Change]],
     paired: Sequence[int],
     prior: Prior,
     deep: float,
@@ -91,7 +91,8 @@ def judge(
         file: as it stands.
         flipped: its bits that were flipped.
         unsolved: of blocks that were searched, and of bits that were flipped, what else is likely there.
-        undone: what it would do to flip those back.
+        accepted: what it would do to flip those back, and changes of several bits, of which not all others were tried
+            since.
         paired: blocks that were searched for two errors, one of them in the block itself.
         prior: how likely bits are to flip.
         deep: nats of a block up to which blocks were searched, fewer where errors are less likely than elsewhere.
@@ -107,8 +108,11 @@ def judge(
     risk *= UNCOUNTED
     for change in unsolved:
         risk[change.flips[0] // BITS] += change.left / (1 - change.left)
+    undone, together = accepted
     for change in undone:
         risk[change.flips[0] // BITS] += change.mistaken / (1 - change.mistaken)
+    for change in together:
+        risk[change.flips[0] // BITS] += _odds(-change.margin)
     miscounted = np.array([_odds(change.miscounted) for change in unsolved])
     miscounted /= 1 + miscounted
     cancelled = MADE_UP_FOR * (miscounted.sum() ** 2 - (miscounted**2).sum()) / 2

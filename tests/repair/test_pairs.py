@@ -11,7 +11,9 @@ from jpegrescue.repair.pairs import (
     beginnings,
     garbled_stretches,
     instead_of,
+    neighbours,
     one_bit,
+    one_in_place_of,
     two_bits,
     two_blocks,
     two_other_bits,
@@ -126,6 +128,35 @@ def test_one_error_is_found_behind_two_flips_that_were_made_for_it() -> None:
 
     assert found[0].flips == (*wrong, error)
     assert found[0].patch[:BLOCK].tobytes() == JPEG[BLOCK * block : BLOCK * (block + 1)]
+
+
+def test_neighbours_are_flips_in_blocks_side_by_side() -> None:
+    flips = [flip_name(block, bit) for block, bit in ((3, 9), (4, 1), (4, 100), (6, 0), (20, 5), (20, 6), (40, 1))]
+
+    assert neighbours(reversed(flips)) == [flips[:4]]
+    assert neighbours(NONE) == []
+
+
+def test_too_many_flips_in_a_row_are_not_one_error() -> None:
+    assert neighbours(flip_name(block, 0) for block in range(9)) == []
+
+
+@pytest.mark.parametrize("name", [CBC, XTS])
+@pytest.mark.parametrize("behind", [0, 1])
+def test_one_error_is_found_behind_flips_in_two_blocks(name: str, behind: int) -> None:
+    """A wrong bit made the next block look garbled; two flips made up for that, and the scan was called exact."""
+    first = scan_bit(JPEG, 0.5, 0)
+    error = first + BITS * behind + 40
+    wrong = [first + 91, first + BITS, first + BITS + 55]
+    file = ciphertext(JPEG, [error, *wrong], name)
+    track, before = tracked(file.plain), file.plain.copy()
+
+    found = one_in_place_of(track, file, wrong, block_odds(track, file), frozenset(wrong), PRIOR)
+
+    assert found[0].flips == (*wrong, error)
+    assert (found[0].fresh, len(found)) == (1, RIVALS)
+    assert found[0].patch.tobytes() == JPEG[first // 8 : first // 8 + 3 * BLOCK]
+    assert np.array_equal(file.plain, before)
 
 
 def test_blocks_far_from_the_scan_have_no_pairs() -> None:

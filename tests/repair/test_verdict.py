@@ -47,6 +47,7 @@ def verdict(
     unsolved: tuple[Change, ...] = (),
     paired: tuple[int, ...] = (),
     undone: tuple[Change, ...] = (),
+    together: tuple[Change, ...] = (),
     *,
     flipped: frozenset[int] = frozenset(),
     rate: float = 1e-5,
@@ -56,7 +57,8 @@ def verdict(
     track: Track | None = None,
 ) -> Verdict:
     file = file or ciphertext(jpeg, lead=LEAD)
-    return judge(track or tracked(jpeg), file, flipped, unsolved, undone, paired, Prior(rate, known), deep)
+    accepted = undone, together
+    return judge(track or tracked(jpeg), file, flipped, unsolved, accepted, paired, Prior(rate, known), deep)
 
 
 def test_an_intact_scan_is_exact() -> None:
@@ -65,6 +67,15 @@ def test_an_intact_scan_is_exact() -> None:
     assert found.exact
     assert 0 < found.risk < RISK_MOST
     assert found.doubtful == ()
+
+
+def test_two_flips_are_as_unsure_as_another_two_are_likely() -> None:
+    two = replace(change(800, 60), flips=(BITS * 800 + 7, BITS * 800 + 9), fresh=2)
+    close, clear = (verdict(together=(replace(two, margin=int(nats * NAT)),)) for nats in (0.3, 20))
+
+    assert close.risk - verdict().risk == pytest.approx(np.exp(-0.3), rel=1e-2)
+    assert not close.exact
+    assert clear.exact
 
 
 def test_in_the_clear_nothing_is_exact() -> None:
