@@ -28,6 +28,9 @@ WEIGHTS = np.array([
 UNDO_WEIGHTS = np.array([2.0, -4.0])
 LEFT_WEIGHTS = np.array([-0.271, 0.809, 0.038])
 WHOLE_EVEN, WHOLE_SCALE = 14.0, 1.5  # nats that odd blocks of sound photos gain at most, and how sharply that ends
+INSTEAD_EVEN, INSTEAD_SCALE = 8.0, 1.5  # the same of other bits in place of right ones
+PAIR_EVEN, PAIR_SCALE = 5.0, 2.5  # nats of the bytes that two wrong flips lead to, and how sharply that ends
+SURE = 0.95  # probability of a change that is made at once
 UNKNOWN = -1000 * NAT  # in place of a gain that is not known: less than any that is
 WEIGHT_MOST = 30.0
 
@@ -94,12 +97,12 @@ class Change:
     @property
     def likely(self) -> float:
         """Probability that it undoes errors."""
-        return max(_chance(_weight(self) + told(self)), self.mends)
+        return max(_chance(_weight(self) + told(self)), self.mends, self.replaces)
 
     @property
     def left(self) -> float:
         """Probability that it should have been made, of one that was not in the end; the threat is log-odds itself."""
-        return max(_chance(float(described_left(self) @ LEFT_WEIGHTS) + against(self)), self.mends)
+        return max(_chance(float(described_left(self) @ LEFT_WEIGHTS) + against(self)), self.mends, self.replaces)
 
     @property
     def mends(self) -> float:
@@ -111,6 +114,28 @@ class Change:
         if not self.garbles:
             return 0.0
         return _chance((min(self.whole, self.better) / NAT - WHOLE_EVEN) / WHOLE_SCALE)
+
+    @property
+    def replaces(self) -> float:
+        """Probability that it explains what it takes other flips back for: one of both is right, or neither.
+
+        That the scan's own bytes look no better says nothing then: what was flipped was chosen for them.
+        """
+        if not self.garbles or self.fresh == len(self.flips):
+            return 0.0
+        return _chance((self.gain / NAT - INSTEAD_EVEN) / INSTEAD_SCALE)
+
+    @property
+    def doubt(self) -> float:
+        """Odds that several bits were flipped together for want of the right one, so far as their margin tells not.
+
+        There are ten thousand pairs to one bit, so the best of them often makes up for what another error did. Then
+        their own bytes seldom look like a photo's.
+        """
+        if self.fresh < 2:
+            return 0.0
+        guessed = 0.0 if self.likely >= SURE else 1 - self.likely
+        return guessed + math.exp(min((PAIR_EVEN - self.own / NAT) / PAIR_SCALE, 0.0))
 
     @property
     def mistaken(self) -> float:

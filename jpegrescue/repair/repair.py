@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jpegrescue.model.jpeg import JpegStructure
-from jpegrescue.repair.change import POOR, Change, Option
+from jpegrescue.repair.change import POOR, SURE, Change, Option
 from jpegrescue.repair.pairs import (
     REACH,
     another_bit,
@@ -40,7 +40,7 @@ PAIRS_LEFT = 2e-4, 2e-5
 """Risk of pairs of errors that need not be looked for, all blocks together, and where hardly an error can be left."""
 CLEAR, NEARLY = 1e-4, 0.03  # risk of a scan that need not be searched any further, and that is worth it
 GARBLED = 0.0  # nats of a block that two flipped bits may lie in: one in 400 garbled ones has more
-SURE, LIKELY = 0.95, 0.5  # probability of a change that is made at once, and when nothing surer is left
+LIKELY = 0.5  # probability of a change that is made when nothing surer is left
 GAIN_LEAST = 3 * NAT  # over leaving it alone, which is an explanation, too
 DAMAGED, DAMAGED_GAIN = 0.98, 10 * NAT  # the same, and its gain, in a file that shows no damage otherwise
 IN_THE_CLEAR = 0.97  # the same in a file that is not encrypted

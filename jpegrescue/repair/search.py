@@ -191,7 +191,9 @@ def weigh_up(
     taken: list[tuple[int, int]] = []
     seen: set[int] = set()
     rivals: dict[int, list[Option]] = {}
-    everything = sorted((option for options in found for option in options), key=lambda o: (-o.gain, o.flips))
+    # what leads to the same bits is found in several ways, and would be its own rival
+    different = {frozenset(option.flips): option for options in found for option in options}
+    everything = sorted(different.values(), key=lambda o: (-o.gain, o.flips))
     for option in everything:
         rivals.setdefault(option.at, []).append(option)
     for best in everything:

@@ -112,7 +112,7 @@ def judge(
     for change in undone:
         risk[change.flips[0] // BITS] += change.mistaken / (1 - change.mistaken)
     for change in together:
-        risk[change.flips[0] // BITS] += _odds(-change.margin)
+        risk[change.flips[0] // BITS] += change.doubt + _odds(-change.margin)
     miscounted = np.array([_odds(change.miscounted) for change in unsolved])
     miscounted /= 1 + miscounted
     cancelled = MADE_UP_FOR * (miscounted.sum() ** 2 - (miscounted**2).sum()) / 2
