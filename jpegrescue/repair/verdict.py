@@ -57,6 +57,9 @@ TWO = (
 UNCOUNTED = 0.60  # share of errors that leave the number of MCUs as it is
 PAIR_MISSED = 0.01
 """Share of pairs of errors in one block, or in two side by side, that are there and not found by trying them all."""
+FITTING = 1000.0
+"""By how much a bit that fits makes an error in its block likelier than the block's symbols do: as many sound blocks
+have none that fits as well."""
 RISK_MOST = 2e-3
 DOUBTFUL = 1e-3  # risk of a single block
 GAIN_MOST = 5.0
@@ -107,7 +110,10 @@ def judge(
             risk[flip // BITS] += hits[flip // BITS] ** 2 / 2 / prior.chance(flip) * one[flip // BITS]
     risk *= UNCOUNTED
     for change in unsolved:
-        risk[change.flips[0] // BITS] += change.left / (1 - change.left)
+        block = change.flips[0] // BITS
+        told = change.left / (1 - change.left)
+        alone = change.fresh == len(change.flips) == 1 and not np.isnan(odds[block])
+        risk[block] += min(told, FITTING * hits[block] * one[block]) if alone else told
     undone, together = accepted
     for change in undone:
         risk[change.flips[0] // BITS] += change.mistaken / (1 - change.mistaken)

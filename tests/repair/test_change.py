@@ -67,7 +67,31 @@ def test_several_flips_have_to_convince_more() -> None:
     middling = replace(SURE, margin=8 * NAT)
 
     assert replace(middling, flips=(1, 2), fresh=2).likely < middling.likely - 0.05
-    assert replace(middling, flips=(1, 2)).likely == middling.likely  # one instead of another
+    one_instead_of_another = replace(middling, flips=(1, 2), gain=0)
+    assert one_instead_of_another.likely == max(replace(middling, gain=0).likely, one_instead_of_another.replaces)
+
+
+def test_what_explains_more_than_other_flips_takes_their_place() -> None:
+    poor = replace(SURE, flips=(1, 2), own=0, better=-4 * NAT, margin=0, counts=0)
+    chances = [replace(poor, gain=gain * NAT, picture=0).replaces for gain in (-2, 2, 8, 20)]
+
+    assert chances == sorted(chances)
+    assert chances[0] < 2e-3
+    assert chances[2] == pytest.approx(0.5)
+    assert replace(poor, gain=20 * NAT, picture=0).likely > 0.99
+    assert replace(SURE, gain=20 * NAT).replaces == 0
+    assert replace(poor, gain=20 * NAT, garbles=False).replaces == 0
+
+
+def test_two_bits_whose_own_bytes_look_poor_are_doubted() -> None:
+    two = replace(SURE, flips=(1, 2), fresh=2, margin=60 * NAT, gain=200 * NAT, picture=90 * NAT, better=60 * NAT)
+    doubts = [replace(two, own=own * NAT).doubt for own in (-30, 5, 20, 40)]
+
+    assert SURE.doubt == 0
+    assert doubts == sorted(doubts, reverse=True)
+    assert doubts[1] >= 1
+    assert doubts[3] < 1e-5
+    assert replace(two, own=40 * NAT, margin=0, gain=30 * NAT, better=0).doubt > 0.05
 
 
 def test_a_right_count_speaks_for_it() -> None:

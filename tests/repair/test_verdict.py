@@ -42,6 +42,11 @@ def change(block: int, threat: float, miscounted: float = -1000) -> Change:
     )
 
 
+def instead(block: int, threat: float) -> Change:
+    """Of bit 9 of a block in place of bit 7."""
+    return replace(change(block, threat), flips=(BITS * block + 7, BITS * block + 9))
+
+
 def verdict(
     jpeg: bytes = JPEG,
     unsolved: tuple[Change, ...] = (),
@@ -69,11 +74,21 @@ def test_an_intact_scan_is_exact() -> None:
     assert found.doubtful == ()
 
 
-def test_two_flips_are_as_unsure_as_another_two_are_likely() -> None:
-    two = replace(change(800, 60), flips=(BITS * 800 + 7, BITS * 800 + 9), fresh=2)
-    close, clear = (verdict(together=(replace(two, margin=int(nats * NAT)),)) for nats in (0.3, 20))
+def test_a_block_that_looks_like_a_photo_hardly_holds_an_error_whatever_fits_there() -> None:
+    odds = block_odds(tracked(JPEG), ciphertext(JPEG, lead=LEAD))
+    sound, odd = int(np.nanargmax(odds)), int(np.nanargmin(odds))
 
-    assert close.risk - verdict().risk == pytest.approx(np.exp(-0.3), rel=1e-2)
+    assert verdict(unsolved=(change(sound, 0),)).risk < verdict().risk + 1e-4
+    assert verdict(unsolved=(change(odd, 0),)).risk > verdict().risk + 1e-2
+
+
+def test_two_flips_are_as_unsure_as_another_two_are_likely() -> None:
+    two = replace(instead(800, 300), fresh=2, own=40 * NAT, better=50 * NAT, picture=30 * NAT, counts=1)
+    close, clear = (replace(two, margin=int(nats * NAT)) for nats in (0.3, 90))
+
+    assert verdict(together=(close,)).risk - verdict().risk == pytest.approx(np.exp(-0.3) + close.doubt, rel=1e-2)
+    assert clear.doubt < 1e-5
+    close, clear = (verdict(together=(one,)) for one in (close, clear))
     assert not close.exact
     assert clear.exact
 
@@ -92,7 +107,7 @@ def test_what_cannot_be_counted_is_not_exact() -> None:
 
 
 def test_a_likely_error_that_was_left_is_a_risk() -> None:
-    doubt = replace(change(600, -1), better=30 * NAT, own=9 * NAT, margin=9 * NAT)
+    doubt = replace(instead(600, -1), better=30 * NAT, own=9 * NAT, margin=9 * NAT)
     sure, found = verdict(unsolved=(change(600, -40),)), verdict(unsolved=(doubt,))
 
     assert sure.exact
@@ -134,7 +149,7 @@ def test_a_bit_that_is_likely_to_have_flipped_is_a_risk_unless_its_block_was_sea
 def test_neighbouring_doubts_are_one_range_and_keep_inside_the_file() -> None:
     blocks = (600, 601, 640, ciphertext(JPEG, lead=LEAD).blocks() - 1)
 
-    found = verdict(unsolved=tuple(replace(change(block, 10), better=30 * NAT) for block in blocks))
+    found = verdict(unsolved=tuple(replace(instead(block, 10), better=30 * NAT) for block in blocks))
 
     assert [(part.start, part.end) for part in found.doubtful] == [
         (600 * BLOCK - LEAD, 602 * BLOCK - LEAD),
