@@ -83,7 +83,7 @@ def test_a_block_that_looks_like_a_photo_hardly_holds_an_error_whatever_fits_the
 
 
 def test_two_flips_are_as_unsure_as_another_two_are_likely() -> None:
-    two = replace(instead(800, 300), fresh=2, own=40 * NAT, better=50 * NAT, picture=30 * NAT, counts=1)
+    two = replace(instead(800, 300), fresh=2, own=40 * NAT, better=50 * NAT, picture=120 * NAT, counts=1)
     close, clear = (replace(two, margin=int(nats * NAT)) for nats in (0.3, 90))
 
     assert verdict(together=(close,)).risk - verdict().risk == pytest.approx(np.exp(-0.3) + close.doubt, rel=1e-2)
