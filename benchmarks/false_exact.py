@@ -6,7 +6,8 @@
 Each trial encrypts a photo, flips bits of the ciphertext at random, wherever in the file they fall (one at least), and
 repairs its header and its scan, all in memory. What comes out is compared with the original's scan, byte for byte.
 Trials are appended to WORK/trials.jsonl, named by photo, mode, seed and the code of repair and all below it: a run that
-was stopped goes on where it was. Without `--trials` and `--hours` all of what is there is tabled and nothing tried.
+was stopped goes on where it was, and so does one on another machine: `--record` keeps all trials of this code in
+benchmarks/false_exact.jsonl.xz, from where they are read again. Without `--trials` and `--hours` all of what is there is tabled and nothing tried.
 Photos: `$JPEGRESCUE_DATA/dev` if set, else what scikit-image ships; `street` are larger ones scaled to 2 MP, q75,
 4:2:0; night shots, screenshots, documents and flat pictures are drawn.
 
@@ -24,6 +25,7 @@ another risk were the most that may be.
 import argparse
 import hashlib
 import json
+import lzma
 import math
 import os
 import sys
@@ -59,6 +61,7 @@ from jpegrescue.source.crypt.flips import BITS, Ciphertext
 from jpegrescue.source.crypt.sector import BLOCK, SectorCipher
 from jpegrescue.source.crypt.spec import parse_spec
 
+RECORD = ROOT / "benchmarks" / "false_exact.jsonl.xz"
 ROOMS = ("compiled.py", "source", "jpeg", "resync", "score", "repair")  # whose code the outcome depends on
 CLASSES = ("small", "kodak", "camera", "street", "night", "screenshot", "document", "flat")
 RATES = (3e-6, 1e-5, 3e-5)
@@ -278,8 +281,10 @@ def carried_out(tasks: Iterable[Task], jobs: int, until: float) -> Iterator[Tria
 
 
 def read_trials(path: Path) -> Iterator[Trial]:
-    """The trials in a file; a last line that was cut short is passed over."""
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+    """The trials in a file, compressed or not; a last line that was cut short is passed over."""
+    content = path.read_bytes() if path.exists() else b""
+    text = (lzma.decompress(content) if path.suffix == ".xz" else content).decode()
+    for line in text.splitlines():
         try:
             values = json.loads(line)
         except json.JSONDecodeError:
@@ -293,6 +298,12 @@ def append_trial(path: Path, trial: Trial) -> None:
     begun = path.read_bytes() if path.exists() else b""
     with path.open("a", encoding="utf-8") as file:
         file.write(("\n" if begun and not begun.endswith(b"\n") else "") + json.dumps(asdict(trial)) + "\n")
+
+
+def write_record(path: Path, trials: Iterable[Trial]) -> None:
+    """Keep trials, the same file for the same ones."""
+    lines = sorted(json.dumps(asdict(trial)) for trial in trials)
+    path.write_bytes(lzma.compress("".join(f"{line}\n" for line in lines).encode()))
 
 
 def upper_bound(bad: int, of: int) -> float:
@@ -394,11 +405,10 @@ def main() -> int:
     work.mkdir(parents=True, exist_ok=True)
     path = work / "trials.jsonl"
     numbers = seeds(arguments.seeds, SEEDS)
-    trials = [
-        trial
-        for trial in read_trials(path)
-        if trial.code == code_digest(*ROOMS) and numbers[0] <= trial.seed <= numbers[-1]
-    ]
+    own = {
+        trial.key: trial for file in (RECORD, path) for trial in read_trials(file) if trial.code == code_digest(*ROOMS)
+    }
+    trials = [trial for trial in own.values() if numbers[0] <= trial.seed <= numbers[-1]]
     until = math.inf if arguments.hours is None else time.monotonic() + 3600 * arguments.hours
     wanted = arguments.trials if arguments.trials is not None else 0 if arguments.hours is None else sys.maxsize
     with tempfile.TemporaryDirectory(dir=work) as drawn:
@@ -411,6 +421,8 @@ def main() -> int:
             trials.append(trial)
             if len(trials) % REPORT_EVERY == 0:
                 print(f"{len(trials)} trials, {sum(t.wrong for t in trials)} wrong", file=sys.stderr, flush=True)
+    if arguments.record:
+        write_record(RECORD, {**own, **{trial.key: trial for trial in trials}}.values())
     print(f"{len(trials)} trials, {arguments.seeds} seeds; code {code_digest(*ROOMS)}\n")
     print_tables([trial for trial in trials if trial.kind in photos])
     return 0
@@ -428,6 +440,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--class", dest="classes", choices=CLASSES, action="append", help="only these classes")
     parser.add_argument("--data", type=Path, default=default_folder(), help="`dev` of the development data")
     parser.add_argument("--work", type=Path, default=ROOT / "local" / "false_exact")
+    parser.add_argument("--record", action="store_true", help=f"keep the trials of this code in {RECORD.name}")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     return parser.parse_args()
 

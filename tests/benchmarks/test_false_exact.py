@@ -77,6 +77,16 @@ def test_trials_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert list(false_exact.read_trials(path)) == [RIGHT, WRONG]
 
 
+def test_a_record_is_the_same_whatever_the_order(tmp_path: Path) -> None:
+    trials = [replace(RIGHT, seed=seed) for seed in (3, 1, 2)]
+    first, second = tmp_path / "a.jsonl.xz", tmp_path / "b.jsonl.xz"
+    false_exact.write_record(first, trials)
+    false_exact.write_record(second, reversed(trials))
+
+    assert first.read_bytes() == second.read_bytes()
+    assert sorted(trial.seed for trial in false_exact.read_trials(first)) == [1, 2, 3]
+
+
 def test_a_line_cut_short_costs_nothing_but_itself(tmp_path: Path) -> None:
     path = tmp_path / "trials.jsonl"
     path.write_text(json.dumps(asdict(RIGHT)) + "\n" + json.dumps(asdict(WRONG))[:50], encoding="utf-8")
