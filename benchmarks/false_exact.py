@@ -7,7 +7,8 @@ Each trial encrypts a photo, flips bits of the ciphertext at random, wherever in
 repairs its header and its scan, all in memory. What comes out is compared with the original's scan, byte for byte.
 Trials are appended to WORK/trials.jsonl, named by photo, mode, seed and the code of repair and all below it: a run that
 was stopped goes on where it was, and so does one on another machine: `--record` keeps all trials of this code in
-benchmarks/false_exact.jsonl.xz, from where they are read again. Without `--trials` and `--hours` all of what is there is tabled and nothing tried.
+benchmarks/false_exact.jsonl.xz, from where they are read again. Without `--trials` and `--hours` all of what is there
+is tabled and nothing tried.
 Photos: `$JPEGRESCUE_DATA/dev` if set, else what scikit-image ships; `street` are larger ones scaled to 2 MP, q75,
 4:2:0; night shots, screenshots, documents and flat pictures are drawn.
 
