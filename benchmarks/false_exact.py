@@ -1,7 +1,7 @@
 """How often a repaired file is wrongly called the original's: `python -m benchmarks.false_exact`.
 
     python -m benchmarks.false_exact [--trials N] [--hours H] [--seeds tuning|reporting] [--class NAME …] [--jobs N]
-                                     [--data DIR] [--work DIR]
+                                     [--data DIR] [--work DIR] [--record]
 
 Each trial encrypts a photo, flips bits of the ciphertext at random, wherever in the file they fall (one at least), and
 repairs its header and its scan, all in memory. What comes out is compared with the original's scan, byte for byte.
