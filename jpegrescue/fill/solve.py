@@ -45,7 +45,8 @@ class Canvas:
 class Term:
     """The preview's say in one window: arguments of `kernels.directional`; `strength` at weight 1.
 
-    `surprise`: squared residuals of the solution without the preview, over those that the preview's noise explains.
+    `surprise`: squared residuals of the solution without the preview, over those that the preview's noise explains;
+    `noise`: float32 like `target`, its variance, squared levels of the picture.
     """
 
     rows: NDArray[np.float32]
@@ -55,9 +56,10 @@ class Term:
     strength: NDArray[np.float32]
     target: NDArray[np.float32]
     surprise: float
+    noise: NDArray[np.float32]
 
 
-NO_TERM = Term(_NOTHING, _NOWHERE, _NOTHING, _NOWHERE, _NOTHING, _NOTHING, 0.0)
+NO_TERM = Term(_NOTHING, _NOWHERE, _NOTHING, _NOWHERE, _NOTHING, _NOTHING, 0.0, _NOTHING)
 
 
 @cache
@@ -212,7 +214,7 @@ def preview_term(canvas: Canvas, hole: Hole, window: Window, preview: Preview) -
     surprise = kernels.surprise(
         samples, state, row_weights, row_at, column_weights, column_at, target, noise, expected, strength
     )
-    return Term(row_weights, row_at, column_weights, column_at, strength, target, surprise)
+    return Term(row_weights, row_at, column_weights, column_at, strength, target, surprise, noise)
 
 
 def _cells(preview: Preview, axis: int, low: int, high: int) -> range:

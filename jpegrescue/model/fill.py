@@ -64,14 +64,41 @@ class ComponentFill:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What the preview says of one hole, in samples of the first component.
+
+    `window`: top, bottom, left and right; `rest`: float32 (height, width), levels by which the preview is above what
+    the hole was filled with; `noise`: the same shape, standard deviation of its samples there, levels. Both are 0 where
+    the preview does not reach.
+    """
+
+    window: tuple[int, int, int, int]
+    rest: NDArray[np.float32]
+    noise: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What else may be known of holes in the first component.
+
+    `plain`: uint8 like its plane, filled from surroundings alone; `told`: by the preview, where there is one.
+    """
+
+    plain: NDArray[np.uint8]
+    told: tuple[Told, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Filled:
     """Samples with lost MCUs filled in; every sample elsewhere is what it was.
 
     `samples`: uint8, one plane per component, shapes as given; `components`: how each was filled; `mcus`: MCUs filled;
-    `window_samples`: samples of all components in the windows around holes and pseudo-holes, each counted once.
+    `window_samples`: samples of all components in the windows around holes and pseudo-holes, each counted once;
+    `study`: where it was asked for.
     """
 
     samples: tuple[NDArray[np.uint8], ...]
     components: tuple[ComponentFill, ...]
     mcus: int
     window_samples: int
+    study: Study | None = None
