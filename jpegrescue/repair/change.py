@@ -4,6 +4,7 @@ The model is fitted on training photos by `python -m jpegrescue.lab.train_repair
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -141,6 +142,17 @@ class Change:
     def mistaken(self) -> float:
         """Probability that what it would undo should not have been done."""
         return _chance(float(described_undo(self) @ UNDO_WEIGHTS))
+
+
+def made_together(changes: Iterable[Change], flipped: frozenset[int]) -> list[Change]:
+    """Of `changes`, in their order, those that flipped several bits which stand `flipped`, whatever they took back."""
+    found, before = [], frozenset[int]()
+    for change in changes:
+        fresh = frozenset(change.flips) - before
+        before ^= frozenset(change.flips)
+        if len(fresh) > 1 and fresh <= flipped:
+            found.append(change)
+    return found
 
 
 def described(change: Change) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jpegrescue.model.jpeg import JpegStructure
-from jpegrescue.repair.change import POOR, SURE, Change, Option
+from jpegrescue.repair.change import POOR, SURE, Change, Option, made_together
 from jpegrescue.repair.pairs import (
     REACH,
     another_bit,
@@ -236,8 +236,7 @@ class _Search:
         """What it would do to flip back what was flipped, and what may be said of the scan."""
         undone = self.undo(track)
         paired = sorted(block for tried in self.paired.values() for block in tried)
-        together = [change for change in self.changes if change.fresh > 1 and self.flipped.issuperset(change.flips)]
-        accepted = undone, together
+        accepted = undone, made_together(self.changes, self.flipped)
         return undone, judge(track, self.file, self.flipped, left, accepted, paired, self.prior(track), self.deep)
 
     def prior(self, track: Track) -> Prior:

@@ -14,6 +14,7 @@ from jpegrescue.repair.change import (
     described,
     described_left,
     described_undo,
+    made_together,
 )
 from jpegrescue.score.plausibility import NAT
 
@@ -81,6 +82,18 @@ def test_what_explains_more_than_other_flips_takes_their_place() -> None:
     assert replace(poor, gain=20 * NAT, picture=0).likely > 0.99
     assert replace(SURE, gain=20 * NAT).replaces == 0
     assert replace(poor, gain=20 * NAT, garbles=False).replaces == 0
+
+
+def test_bits_that_were_flipped_together_are_known_whatever_they_replaced() -> None:
+    """A pair in place of a single bit went unnoticed: it was doubtful, and the scan was called exact."""
+    alone, pair, instead = (
+        replace(SURE, flips=flips, fresh=fresh) for flips, fresh in (((1,), 1), ((5, 6), 2), ((1, 2, 3), 2))
+    )
+    half = replace(SURE, flips=(6, 9), fresh=1)
+
+    assert made_together([alone, pair, instead], frozenset({2, 3, 5, 6})) == [pair, instead]
+    assert made_together([alone, pair, instead, half], frozenset({2, 3, 5, 9})) == [instead]
+    assert made_together([alone], frozenset({1})) == []
 
 
 def test_two_bits_whose_own_bytes_look_poor_are_doubted() -> None:
