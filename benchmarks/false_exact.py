@@ -283,7 +283,9 @@ def carried_out(tasks: Iterable[Task], jobs: int, until: float) -> Iterator[Tria
 
 def read_trials(path: Path) -> Iterator[Trial]:
     """The trials in a file, compressed or not; a last line that was cut short is passed over."""
-    content = path.read_bytes() if path.exists() else b""
+    if not path.exists():
+        return
+    content = path.read_bytes()
     text = (lzma.decompress(content) if path.suffix == ".xz" else content).decode()
     for line in text.splitlines():
         try:

@@ -80,6 +80,7 @@ def test_trials_are_read_as_they_were_written(tmp_path: Path) -> None:
 def test_a_record_is_the_same_whatever_the_order(tmp_path: Path) -> None:
     trials = [replace(RIGHT, seed=seed) for seed in (3, 1, 2)]
     first, second = tmp_path / "a.jsonl.xz", tmp_path / "b.jsonl.xz"
+    assert list(false_exact.read_trials(first)) == []
     false_exact.write_record(first, trials)
     false_exact.write_record(second, reversed(trials))
 
