@@ -203,9 +203,18 @@ def _commands() -> Iterator[tuple[str, Any, Any]]:
     root: Any = typer.main.get_command(app)
     context = root.make_context(PROGRAM, [], resilient_parsing=True, terminal_width=HELP_WIDTH)
     yield PROGRAM, root, context
-    for name in root.list_commands(context):
-        command = root.get_command(context, name)
-        yield f"{PROGRAM} {name}", command, command.make_context(name, [], parent=context, resilient_parsing=True)
+    yield from _inside(PROGRAM, root, context)
+
+
+def _inside(path: str, group: Any, context: Any) -> Iterator[tuple[str, Any, Any]]:
+    """The same of a group's commands; of those in groups of their own, these only."""
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        own = command.make_context(name, [], parent=context, resilient_parsing=True)
+        if hasattr(command, "list_commands"):
+            yield from _inside(f"{path} {name}", command, own)
+        else:
+            yield f"{path} {name}", command, own
 
 
 def _arguments(context: Any) -> str:

@@ -10,6 +10,7 @@ from jpegrescue.cli.evaluate import evaluate
 from jpegrescue.cli.restore import restore
 from jpegrescue.cli.selftest import selftest
 from jpegrescue.cli.simulate import simulate
+from jpegrescue.cli.train import app as train
 
 HELP_WIDTH = 100
 
@@ -45,3 +46,4 @@ app.command()(restore)
 app.command()(simulate)
 app.command()(evaluate)
 app.command()(selftest)
+app.add_typer(train, name="train")

@@ -77,3 +77,8 @@ def parameters_of(network: nn.Module) -> int:
 def torch_version() -> str:
     """For model cards."""
     return str(torch.__version__)
+
+
+def cuda_is_there() -> bool:
+    """Whether a network can run on a GPU."""
+    return bool(torch.cuda.is_available())

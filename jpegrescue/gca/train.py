@@ -40,6 +40,14 @@ class Score:
     default_told: float
     network_told: float
 
+    def __str__(self) -> str:
+        """One line for people."""
+        gains = self.network - self.default, self.network_told - self.default_told
+        return (
+            f"step {self.step}: loss {self.loss:.4f}; held-out holes {self.network:.2f} dB without a preview "
+            f"({gains[0]:+.2f} over the default fill), {self.network_told:.2f} dB with one ({gains[1]:+.2f})"
+        )
+
 
 class Trainer:
     """A network in training.

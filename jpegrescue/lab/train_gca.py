@@ -1,26 +1,30 @@
-"""Train the network `masked`: `python -m jpegrescue.lab.train_gca DIR… -o OUT [--minutes M] [--device cpu|cuda]`.
+"""Training of the network `masked`: what it sees in which step, and what is left behind.
 
-What lies in OUT is gone on with, so that hours of training may be had in parts. One photo in twenty is held out and
-scored, by its name, so that it stays the same one whatever else is there. Samples are made by processes of their own
-while the network is updated.
+One photo in twenty is held out and scored, by its name, so that it stays the same one whatever else is there. Samples
+are made by processes of their own while the network is updated.
 """
 
-import argparse
+import json
 import math
-import sys
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from jpegrescue.errors import UsageError
 from jpegrescue.gca.config import MaskedConfig, TrainConfig
-from jpegrescue.gca.train import Batch, Score, Trainer
+from jpegrescue.gca.masked import cuda_is_there, torch_version
+from jpegrescue.gca.train import CHECKPOINT, HISTORY, Batch, Score, Trainer
+from jpegrescue.gca.weights import WEIGHTS, write_weights
+from jpegrescue.lab.curves import draw_curves
 from jpegrescue.lab.gca_samples import Sample, samples_of
 
 HELD_OUT = 20  # one photo in so many
@@ -79,36 +83,46 @@ def _stacked(samples: Sequence[Sample]) -> Batch:
     return np.stack([sample.inputs for sample in samples]), np.stack([sample.truth for sample in samples])
 
 
-def _line(score: Score) -> str:
-    gains = score.network - score.default, score.network_told - score.default_told
-    return (
-        f"step {score.step}: loss {score.loss:.4f}; without a preview {score.network:.2f} dB ({gains[0]:+.2f}), "
-        f"with one {score.network_told:.2f} dB ({gains[1]:+.2f})"
-    )
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """What to train, on what, and for how long.
+
+    `data`: folders of photos; `output`: where checkpoint, history, curves and weights go; `minutes`: of this call;
+    `workers`: processes that make samples; `resume`: whether to go on with what is there.
+    """
+
+    data: tuple[Path, ...]
+    output: Path
+    how: TrainConfig = field(default_factory=TrainConfig)
+    config: MaskedConfig = field(default_factory=MaskedConfig)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    minutes: float = math.inf
+    workers: int = 1
+    resume: bool = False
 
 
-def main() -> None:
-    """Train until all steps are done, or the time is over."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path, metavar="DIR")
-    parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT")
-    parser.add_argument("--minutes", type=float, default=math.inf)
-    parser.add_argument("--steps", type=int, default=TrainConfig().steps, help="in all (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=TrainConfig().seed)
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--workers", type=int, default=1, help="processes that make samples")
-    given = parser.parse_args()
-    how = TrainConfig(seed=given.seed, steps=given.steps)
-    photos, held = photos_in(given.folders)
-    trainer = Trainer(MaskedConfig(), how, given.output, given.device)
-    done = trainer.run(
-        partial(batches, photos, how, given.workers),
-        held_out(held, how.validation),
-        60 * given.minutes,
-        lambda score: print(_line(score), flush=True),  # noqa: T201  (this is a script)
-    )
-    sys.exit(0 if done else 3)
+def train(options: TrainOptions, told: Callable[[Score], None]) -> bool:
+    """Train until all steps are done or the time is over; whether all are.
 
-
-if __name__ == "__main__":
-    main()
+    Raises:
+        UsageError: no photos, or a checkpoint that is in the way or of another training.
+    """
+    begun = (options.output / CHECKPOINT).exists()
+    if begun and not options.resume:
+        raise UsageError(f"{options.output} holds a training that was begun: --resume goes on with it", option="--out")
+    photos, held = photos_in(options.data)
+    if not photos or not held:
+        raise UsageError(f"too few photos: {len(photos)} to learn from, {len(held)} to hold out", option="--data")
+    device = options.device if options.device != "auto" else "cuda" if cuda_is_there() else "cpu"
+    try:
+        trainer = Trainer(options.config, options.how, options.output, device)
+        validation = held_out(held, options.how.validation)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    make = partial(batches, photos, options.how, options.workers)
+    done = trainer.run(make, validation, 60 * options.minutes, told)
+    history = [json.loads(line) for line in (options.output / HISTORY).read_text(encoding="utf-8").splitlines()]
+    record = {"how": asdict(options.how), "photos": len(photos), "held": len(held), "torch": torch_version()}
+    write_weights(trainer.averaged, options.output / f"masked{WEIGHTS}", {**record, "score": history[-1]})
+    draw_curves(history, options.output / "curves.png")
+    return done

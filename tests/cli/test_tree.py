@@ -1,6 +1,7 @@
 """The tree of commands is a contract: these names and options, and no others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import typer.main
@@ -36,11 +37,21 @@ CONTRACT = {
     | {"-o", "--output", "--force", "--json", "--quiet", "--ber", "--damage", "--count", "--where", "--seed"}
     | {"--thumbnail", "--quality", "--sampling", "--restart-interval"},
     "selftest": {"-o", "--output"},
+    "train gca": {"--data", "--out", "--device", "--resume", "--minutes", "--steps", "--seed", "--jobs", "--quiet"},
 }
 
 
+def named(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Commands by the words that call them."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from named(command, f"{path}{name} ")
+        else:
+            yield f"{path}{name}", command
+
+
 def test_commands_and_options() -> None:
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    commands = dict(named(typer.main.get_command(app)))
 
     options = {
         name: {spelling for p in command.params if p.param_type_name == "option" for spelling in p.opts}

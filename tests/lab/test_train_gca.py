@@ -1,5 +1,7 @@
 """Protects what training sees: the same batches for the same step, and never a photo that is held out."""
 
+import zlib
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -8,10 +10,13 @@ import pytest
 import skimage
 from PIL import Image
 
-from jpegrescue.gca.config import TrainConfig
+from jpegrescue.errors import UsageError
+from jpegrescue.gca.config import MaskedConfig, TrainConfig
 from jpegrescue.gca.inputs import CHANNELS
+from jpegrescue.gca.train import Score
+from jpegrescue.gca.weights import read_weights
 from jpegrescue.lab.gca_samples import HEIGHT, WIDTH
-from jpegrescue.lab.train_gca import BATCHES, HELD_OUT, batches, block_of, held_out, photos_in
+from jpegrescue.lab.train_gca import BATCHES, HELD_OUT, TrainOptions, batches, block_of, held_out, photos_in, train
 
 FOLDER = Path(skimage.__file__).parent / "data"
 PHOTOS = [FOLDER / name for name in ("coffee.png", "astronaut.png")]
@@ -60,3 +65,30 @@ def test_as_many_windows_as_were_wanted() -> None:
     inputs, truth = held_out(PHOTOS, 15)
 
     assert len(inputs) == len(truth) == 15
+
+
+def test_a_training_leaves_weights_and_goes_on_only_if_asked(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    names = ["0.png"] + [
+        f"{number}.png" for number in range(1, 400) if zlib.crc32(f"{number}.png".encode()) % HELD_OUT == 0
+    ]
+    for name, photo in zip(names[:3], [*PHOTOS, FOLDER / "chelsea.png"], strict=True):
+        (data / name).symlink_to(photo)
+    how = TrainConfig(steps=3, batch=2, validation=4, report_every=2)
+    options = TrainOptions((data,), tmp_path / "out", how, MaskedConfig((4, 4), 1), device="cpu")
+    scores: list[Score] = []
+
+    assert not train(replace(options, minutes=0), scores.append)
+    with pytest.raises(UsageError, match="--resume"):
+        train(options, scores.append)
+    assert train(replace(options, resume=True), scores.append)
+
+    assert [score.step for score in scores] == [1, 2, 3]
+    assert "held-out" in str(scores[0])
+    network, note = read_weights(tmp_path / "out" / "masked.safetensors")
+    assert network.config == options.config
+    assert note["training"]["score"]["step"] == 3
+    assert (tmp_path / "out" / "curves.png").exists()
+    with pytest.raises(UsageError, match="trained otherwise"):
+        train(replace(options, resume=True, how=replace(how, steps=4)), scores.append)
