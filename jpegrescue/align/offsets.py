@@ -26,8 +26,8 @@ LIKE = 10.0  # neighbouring borders are wrong together: so many count as one
 ANCHOR, LOOSE = 1e9, 1e-9
 BLACK, WHITE = 0.0, 255 * 16.0
 CENTRE = 128 * 16.0
-RED, GREEN, BLUE = np.array([0.0, 1.402]), np.array([-0.344136, -0.714136]), np.array([1.772, 0.0])
-"""What chroma adds to luma (JFIF)."""
+PRIMARIES = np.array([[0.0, 1.402], [-0.344136, -0.714136], [1.772, 0.0]])
+"""What Cb and Cr add to luma in red, green and blue (JFIF 1.02)."""
 SLACK, BEYOND = 16.0, 16.0**2
 """1/16 level: what samples exceed black and white by for reasons of quantisation, and the variance of more."""
 SEAM = 1.0
@@ -142,7 +142,7 @@ def _with_colours(
     luma, blue, red = _side_means(borders)[:, members]
     blue = blue + steps[0] * borders.steps[1] - CENTRE
     red = red + steps[1] * borders.steps[2] - CENTRE
-    primaries = luma + np.stack((RED @ (blue, red), GREEN @ (blue, red), BLUE @ (blue, red)))
+    primaries = luma + PRIMARIES @ np.stack((blue, red))
     low, high = lowest.copy(), highest.copy()
     low[members] = np.minimum(low[members], primaries.min(axis=0))
     high[members] = np.maximum(high[members], primaries.max(axis=0))

@@ -165,8 +165,9 @@ class Trainer:
 
     def _resume(self, config: dict[str, object]) -> None:
         state = torch.load(self.folder / CHECKPOINT, map_location=self.device, weights_only=True)
-        how = {**asdict(self.how), "validation": state["how"]["validation"]}
-        if {**state["config"], "widths": tuple(state["config"]["widths"])} != config or state["how"] != how:
+        if {**state["config"], "widths": tuple(state["config"]["widths"])} != config or state["how"] != asdict(
+            self.how
+        ):
             raise ValueError(
                 f"the checkpoint in {self.folder} was trained otherwise: {state['config']}, {state['how']}"
             )
